@@ -1,0 +1,62 @@
+"""Databricks notebooks and multi-task jobs, unmodified, on any machine that has Python."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dbutils_local.workspace import RunResult as RunResult
+    from dbutils_local.workspace import Workspace as Workspace
+    from dbutils_local.workspace import load_job as load_job
+    from dbutils_local.workspace import run as run
+
+__all__ = ["RunResult", "Workspace", "dbutils", "load_ipython_extension", "load_job", "run", "unload_ipython_extension"]
+
+_IN_WORKSPACE = ("RunResult", "Workspace", "load_job", "run")
+
+
+def __getattr__(name: str) -> Any:
+    """The few public names, imported when first touched: importing the package alone stays cheap."""
+    if name not in _IN_WORKSPACE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from dbutils_local import workspace
+
+    return getattr(workspace, name)
+
+
+class _Package(ModuleType):
+    """`from dbutils_local import dbutils` is the object users expect, though a room of that name exists too.
+
+    Importing a submodule binds it on its package; this data descriptor keeps that binding from hiding the object.
+    """
+
+    @property
+    def dbutils(self) -> Any:
+        from dbutils_local.dbutils.session import current
+
+        return current()
+
+    @dbutils.setter
+    def dbutils(self, module: ModuleType) -> None:
+        """Binding the submodule changes nothing."""
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """`%load_ext dbutils_local`: the one door upward, opened lazily."""
+    import jupyter_ext
+
+    jupyter_ext.load_ipython_extension(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """`%unload_ext dbutils_local`."""
+    import jupyter_ext
+
+    jupyter_ext.unload_ipython_extension(ipython)

@@ -1,0 +1,1 @@
+"""One plug-in a task kind: `run(task, context) -> Outcome`."""
