@@ -1,0 +1,1 @@
+"""What must happen to a run: pure decisions, without a clock, a file, a thread or an environment."""
