@@ -1,0 +1,1 @@
+"""`dbutils` as code inside a notebook, script or kernel sees it."""

@@ -1,0 +1,278 @@
+"""What `dbutils` in one process knows of where it stands, and the `dbutils` object itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dbutils_local.dbutils.help import MODULES, overview
+from dbutils_local.dbutils.notebook import Exits, NotebookUtils
+from dbutils_local.dbutils.redaction import Redactor
+from dbutils_local.dbutils.widgets import Widgets, WidgetsUtils
+from dbutils_local.errors import NotSupportedHere
+from dbutils_local.kernels.environment import Birth
+from dbutils_local.kernels.outbox import Notice, Outbox, Saying
+
+if TYPE_CHECKING:
+    from dbutils_local.dbutils.context import CommandContext, EntryPoint
+    from dbutils_local.dbutils.credentials import DatabricksCredentialUtils
+    from dbutils_local.dbutils.data import DataUtils
+    from dbutils_local.dbutils.fs import DbfsUtils
+    from dbutils_local.dbutils.jobs import JobsUtils
+    from dbutils_local.dbutils.library import LibraryUtils
+    from dbutils_local.dbutils.secrets import SecretUtils
+    from dbutils_local.settings import Settings
+
+
+class Session:
+    """One process's surroundings: its birth, its outbox, its widgets, the secrets it has read.
+
+    Everything heavy is made when first asked for: a session is made at every kernel start.
+    """
+
+    def __init__(self, birth: Birth, environ: Mapping[str, str]) -> None:
+        self.birth = birth
+        self.environ = environ
+        self.redactor = Redactor()
+        self.exits = Exits()
+        self.widgets = Widgets(birth.parameters, self.notice)
+        self._outbox = Outbox(birth.outbox) if birth.outbox is not None else None
+
+    @classmethod
+    def of_this_process(cls, environ: Mapping[str, str] | None = None) -> Session:
+        """The session the environment tells of, or one for a person working by hand in the current folder."""
+        env = os.environ if environ is None else environ
+        return cls(Birth.read(env) or by_hand(env, Path.cwd()), env)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, with the home this process was born with."""
+        from dataclasses import replace
+
+        from dbutils_local.settings import Settings
+
+        return replace(Settings.load(self.environ), home=self.birth.home)
+
+    @cached_property
+    def entry_point(self) -> EntryPoint:
+        """The stand-in for the JVM's entry point."""
+        from dbutils_local.dbutils.context import EntryPoint
+
+        return EntryPoint(self)
+
+    @cached_property
+    def context(self) -> CommandContext:
+        """The command context (reference 2.5)."""
+        from dbutils_local.dbutils.context import CommandContext
+
+        return CommandContext.of(self)
+
+    @property
+    def is_job(self) -> bool:
+        """Whether this process works for a task of a job (a notebook.run child is no task: its task key is empty)."""
+        return self.birth.job is not None and bool(self.birth.job.task_key)
+
+    def say(self, saying: Saying) -> None:
+        """Tell the driver, if there is one."""
+        if self._outbox is not None:
+            self._outbox.say(saying)
+
+    def notice(self, message: str) -> None:
+        """One line for the user: on stderr, where the cell shows it, and kept with the attempt."""
+        text = self.redactor.redact(message)
+        print(f"dbutils: {text}", file=sys.stderr)
+        self.say(Notice(text))
+
+
+def by_hand(environ: Mapping[str, str], folder: Path) -> Birth:
+    """The birth of a process nobody of ours started: a person's notebook in `folder`."""
+    home = (
+        Path(environ.get("DBUTILS_LOCAL_HOME") or Path(environ.get("HOME") or Path.home()) / ".dbutils_local")
+        .expanduser()
+        .absolute()
+    )
+    root = (
+        Path(environ["DBUTILS_LOCAL_WORKSPACE"]).expanduser().absolute()
+        if environ.get("DBUTILS_LOCAL_WORKSPACE")
+        else _git_top(folder)
+    )
+    file = _notebook_file(environ, folder)
+    return Birth(
+        home=home,
+        workspace_root=root,
+        notebook_path=_workspace_path(file or folder / "Untitled", root),
+        notebook_file=file,
+    )
+
+
+def _git_top(folder: Path) -> Path:
+    return next((above for above in (folder, *folder.parents) if (above / ".git").exists()), folder)
+
+
+def _notebook_file(environ: Mapping[str, str], folder: Path) -> Path | None:
+    # JupyterLab names the notebook here, VS Code's debugger in the second one.
+    for variable in ("JPY_SESSION_NAME", "DATABRICKS_SOURCE_FILE"):
+        name = environ.get(variable)
+        if name and (folder / Path(name).name).is_file():
+            return folder / Path(name).name
+    return None
+
+
+def _workspace_path(file: Path, root: Path) -> str:
+    plain = file.with_suffix("")
+    return "/" + (plain.relative_to(root).as_posix() if plain.is_relative_to(root) else plain.as_posix().lstrip("/"))
+
+
+class Absent(NotSupportedHere, AttributeError):
+    """A member Databricks has and this machine does not; also an AttributeError, so that `hasattr` answers no."""
+
+
+class Refused:
+    """A whole module of `dbutils` that is not there: every member of it is refused by name, `help()` works."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def help(self, command: str | None = None) -> None:
+        """Print why there is nothing here."""
+        module = MODULES[self._name]
+        print(f"{module.description}.")
+
+    def __getattr__(self, member: str) -> Any:
+        if member.startswith("_"):
+            raise AttributeError(member)
+        raise Absent(
+            f"dbutils.{self._name}.{member} is not available on this machine: {MODULES[self._name].description}"
+        )
+
+
+class DBUtils:
+    """`dbutils`. `DBUtils(spark)` gives the one of this process, as code that makes its own expects."""
+
+    _session: Session
+
+    def __new__(cls, spark: Any = None) -> DBUtils:
+        return current()
+
+    @classmethod
+    def of(cls, session: Session) -> DBUtils:
+        """A `dbutils` over its own session."""
+        made = object.__new__(cls)
+        made._session = session
+        return made
+
+    @cached_property
+    def widgets(self) -> WidgetsUtils:
+        """Parameters (reference 1)."""
+        return WidgetsUtils(self._session.widgets)
+
+    @cached_property
+    def notebook(self) -> NotebookUtils:
+        """Flow of notebooks (reference 2)."""
+        return NotebookUtils(self._session)
+
+    @cached_property
+    def jobs(self) -> JobsUtils:
+        """Task values (reference 4)."""
+        from dbutils_local.dbutils.jobs import JobsUtils
+
+        return JobsUtils(self._session)
+
+    @cached_property
+    def fs(self) -> DbfsUtils:
+        """Files (reference 5)."""
+        from dbutils_local.dbutils.fs import DbfsUtils
+
+        return DbfsUtils(self._session)
+
+    @cached_property
+    def secrets(self) -> SecretUtils:
+        """Secrets (reference 6.1)."""
+        from dbutils_local.dbutils.secrets import SecretUtils
+
+        return SecretUtils(self._session)
+
+    @cached_property
+    def data(self) -> DataUtils:
+        """Data profiles (reference 6.3)."""
+        from dbutils_local.dbutils.data import DataUtils
+
+        return DataUtils()
+
+    @cached_property
+    def library(self) -> LibraryUtils:
+        """Libraries of the session (reference 6.4)."""
+        from dbutils_local.dbutils.library import LibraryUtils
+
+        return LibraryUtils()
+
+    @cached_property
+    def credentials(self) -> DatabricksCredentialUtils:
+        """Cloud roles (reference 6.2)."""
+        from dbutils_local.dbutils.credentials import DatabricksCredentialUtils
+
+        return DatabricksCredentialUtils()
+
+    @cached_property
+    def meta(self) -> Refused:
+        """Compiler hooks: refused."""
+        return Refused("meta")
+
+    @cached_property
+    def preview(self) -> Refused:
+        """Previews: refused."""
+        return Refused("preview")
+
+    @cached_property
+    def api(self) -> Refused:
+        """Application build utilities: refused."""
+        return Refused("api")
+
+    @property
+    def entry_point(self) -> EntryPoint:
+        """The JVM entry point, as older code reaches it."""
+        return self._session.entry_point
+
+    def help(self, moduleOrMethod: str | None = None) -> None:
+        """Print what there is."""
+        if moduleOrMethod is None:
+            print(overview())
+        elif isinstance(member := getattr(self, moduleOrMethod, None), Refused) or hasattr(member, "help"):
+            member.help()
+        else:
+            members = ", ".join(sorted(name for name in MODULES if "." not in name))
+            raise ValueError(f"dbutils has no member {moduleOrMethod!r}; it has: {members}")
+
+
+# Code asks for the type's name: on Databricks it is dbruntime.dbutils.DBUtils.
+DBUtils.__module__ = "dbruntime.dbutils"
+
+_lock = threading.RLock()
+_current: DBUtils | None = None
+
+
+def current() -> DBUtils:
+    """This process's `dbutils`, made when first asked for."""
+    global _current
+    with _lock:
+        if _current is None:
+            _current = DBUtils.of(Session.of_this_process())
+        return _current
+
+
+def current_session() -> Session:
+    """The session behind this process's `dbutils`: what the faces (panel, magics, redaction) work on."""
+    return current()._session
+
+
+def renew(environ: Mapping[str, str] | None = None) -> DBUtils:
+    """Forget this process's `dbutils` and make it anew: a kernel that waited in a pool learns its task only later."""
+    global _current
+    with _lock:
+        _current = DBUtils.of(Session.of_this_process(environ))
+        return _current
