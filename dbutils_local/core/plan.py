@@ -142,7 +142,7 @@ def _planned(task: Task, stubbed: bool = False, stub_values: Mapping[str, Any] |
         disabled=bool(task.disabled),
         stubbed=stubbed,
         stub_values=dict(stub_values or {}),
-        max_retries=task.max_retries or 0,
+        max_retries=0 if task.kind == "condition_task" else task.max_retries or 0,  # conditions know no retries
         min_retry_interval_ms=task.min_retry_interval_millis or 0,
         retry_on_timeout=bool(task.retry_on_timeout),
         timeout_ms=(task.timeout_seconds or 0) * 1000,

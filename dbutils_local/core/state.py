@@ -122,6 +122,7 @@ class TaskState:
     ended_at: int = 0
     stubbed: bool = False
     warned: bool = False  # its duration warning was given
+    forced: bool = False  # a repair named it: it runs even if disabled
     loop: Loop | None = None
     iteration: int | None = None  # index, in an iteration
     parent: str | None = None  # key of the for_each task, in an iteration
@@ -172,6 +173,7 @@ class RunState:
     spec_folder: str | None = None
     workspace_root: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
     parent_task_run_id: int | None = None
     max_concurrency: int = 0
     phase: LifeCycle = LifeCycle.PENDING
@@ -196,7 +198,7 @@ class RunState:
     active: dict[str, None] = field(default_factory=dict)  # an attempt is running
     retrying: dict[str, None] = field(default_factory=dict)  # wait for their due time
     closing: dict[str, None] = field(default_factory=dict)  # for_each tasks whose iterations are all final
-    looping: dict[str, None] = field(default_factory=dict)  # for_each tasks with iterations left to start
+    stopping: dict[str, None] = field(default_factory=dict)  # single tasks whose cancel was asked for
     open: int = 0  # tasks (not iterations) that are not final
 
     @property

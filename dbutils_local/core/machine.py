@@ -1,0 +1,669 @@
+"""The run state machine: what an event does to a run, and what follows from where it stands.
+
+Three questions, each a pure function of the state (and of `now`, epoch ms):
+
+    apply(state, event)          the state after the event
+    consequences(state, now)     events that are due because of the state itself: skips, timeouts, loop ends, the run's end
+    ready(state, now)            keys of tasks whose attempt may start now
+
+A driver records consequences until there are none, starts what is ready, waits until `next_wake` or an outcome, and
+records that. Retries, run_if, for_each concurrency, skips, cancel and the final result are decided here and nowhere else
+(jobs reference, sections 4 and 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from dbutils_local.core.events import (
+    CancelRequested,
+    DurationWarned,
+    Event,
+    Noticed,
+    RunAbandoned,
+    RunCreated,
+    RunFinished,
+    RunQueued,
+    RunRepaired,
+    RunSkipped,
+    RunStarted,
+    RunTimedOut,
+    TaskCanceled,
+    TaskExpanded,
+    TaskFailed,
+    TaskNotRun,
+    TaskStarted,
+    TaskStubbed,
+    TaskSucceeded,
+    TaskTerminating,
+    TaskTimedOut,
+)
+from dbutils_local.core.plan import Edge, Plan, PlannedTask, graph_of, plan
+from dbutils_local.core.state import (
+    CANCELING,
+    FAILING,
+    Attempt,
+    Failure,
+    LifeCycle,
+    Loop,
+    Repair,
+    Result,
+    RunState,
+    TaskState,
+)
+from dbutils_local.errors import InvalidState, UserError
+from dbutils_local.spec.job import JobSettings
+from dbutils_local.spec.tasks import RunIf
+
+# `max_retries: -1` is not quite for ever: Databricks was reported to stop at 5,000 (jobs reference, 5.4).
+ENDLESS_RETRIES = 5000
+
+DRIVER_DIED = "The process that drove this run ended before the run did"
+
+
+def fold(events: Iterable[Event]) -> RunState:
+    """The state after `events`, the first of which is RunCreated."""
+    stream = iter(events)
+    first = next(stream, None)
+    if not isinstance(first, RunCreated):
+        raise ValueError(f"a run begins with RunCreated, not {type(first).__name__}")
+    state = begin(first)
+    for event in stream:
+        apply(state, event)
+    return state
+
+
+def begin(event: RunCreated) -> RunState:
+    """A run that was just asked for; raises InvalidSpec or UserError if its settings make no plan."""
+    settings = JobSettings.model_validate(dict(event.settings))
+    planned = plan(settings, only=event.only, stubs=event.stubs, stub_values=event.stub_values)
+    state = RunState(
+        run_id=event.run_id,
+        job_id=event.job_id,
+        plan=planned,
+        settings=event.settings,
+        created_at=event.at,
+        run_type=event.run_type,
+        trigger=event.trigger,
+        trigger_info=event.trigger_info,
+        creator=event.creator,
+        job_parameters=dict(event.job_parameters),
+        overriding_parameters=dict(event.overriding_parameters),
+        spec_folder=event.spec_folder,
+        workspace_root=event.workspace_root,
+        files=event.files,
+        origin=event.origin,
+        parent_task_run_id=event.parent_task_run_id,
+        max_concurrency=event.max_concurrency,
+    )
+    for task in planned.tasks.values():
+        state.tasks[task.key] = TaskState(task.key, task)
+    _open(state, planned.tasks)
+    return state
+
+
+def apply(state: RunState, event: Event) -> RunState:
+    """The state after `event`. It is changed in place and returned: a fold over 5,000 tasks must not copy 5,000 tasks."""
+    match event:
+        case RunCreated():
+            raise ValueError("RunCreated begins a run: use begin or fold")
+        case RunQueued(at, reason):
+            state.phase, state.queued_at, state.queue_reason = LifeCycle.QUEUED, at, reason
+        case RunSkipped(at, message):
+            _skip_run(state, at, message)
+        case RunStarted(at):
+            state.phase = LifeCycle.RUNNING
+            state.started_at = state.started_at or at
+            state.round_started_at = at
+        case TaskStarted():
+            _start(state, event)
+        case TaskSucceeded(at, key, value, values, output):
+            attempt = _end_attempt(state, key, at, Result.SUCCESS)
+            attempt.value, attempt.values, attempt.output = value, values, output
+            _finish(state, key, at, Result.SUCCESS)
+        case TaskFailed():
+            _fail(state, event)
+        case TaskExpanded(at, key, inputs):
+            _expand(state, key, inputs, at)
+        case TaskTerminating(_, key, why):
+            _terminate(state, key, why)
+        case TaskTimedOut(at, key, values):
+            _stop(state, key, at, Result.TIMEDOUT, values)
+        case TaskCanceled(at, key, values):
+            _stop(state, key, at, Result.CANCELED, values)
+        case TaskNotRun(at, key, result, message):
+            _finish(state, key, at, result, message)
+        case TaskStubbed():
+            _stub(state, event)
+        case CancelRequested(_, None):
+            state.canceled = True
+        case CancelRequested(_, key) if key is not None:
+            if not state.tasks[key].is_final:
+                state.stopping[key] = None
+        case RunTimedOut():
+            state.timed_out = True
+        case DurationWarned(_, None):
+            state.warned = True
+        case DurationWarned(_, key) if key is not None:
+            state.tasks[key].warned = True
+        case Noticed(_, message, _):
+            if message not in state.notices:
+                state.notices.append(message)
+        case RunRepaired():
+            _repair(state, event)
+        case RunFinished(at, result, message):
+            _close(state, at, result, message)
+        case RunAbandoned(at, message):
+            _abandon(state, at, message)
+    return state
+
+
+def ready(state: RunState, now: int) -> list[str]:
+    """Keys whose next attempt may start, in the order in which they became ready."""
+    if state.phase is not LifeCycle.RUNNING or _is_ending(state):
+        return []
+    return [*state.ready, *(key for key in state.retrying if state.tasks[key].due <= now)]
+
+
+def consequences(state: RunState, now: int) -> list[Event]:
+    """Events that are due now because of where the run stands; record them and ask again, until there are none."""
+    if state.is_final:
+        return []
+    return [*_doomed(state, now), *_stopping(state, now), *_overdue(state, now), *_closing(state, now)] or list(_ending(state, now))
+
+
+def next_wake(state: RunState) -> int | None:
+    """When `consequences` or `ready` will next change by time alone (epoch ms); None: only an event can change them."""
+    times: list[int] = []
+    if not _is_ending(state):
+        times += [state.tasks[key].due for key in state.retrying]
+        times += [due for due in (_job_deadline(state), _job_warning(state)) if due is not None]
+    for key in state.active:
+        times += [due for due in _attempt_times(state.tasks[key]) if due is not None]
+    return min(times, default=None)
+
+
+# ---------------------------------------------------------------- starting and ending an attempt
+
+
+def _start(state: RunState, event: TaskStarted) -> None:
+    task = state.tasks[event.key]
+    state.ready.pop(task.key, None)
+    state.retrying.pop(task.key, None)
+    state.active[task.key] = None
+    _new_attempt(state, task, event.task_run_id, event.at, event.parameters, event.resolved)
+    task.phase = LifeCycle.RUNNING
+
+
+def _new_attempt(state: RunState, task: TaskState, task_run_id: int, at: int, parameters: object = None, resolved: object = None) -> Attempt:
+    attempt = Attempt(len(task.attempts), task_run_id, at, repair=state.repair_count)
+    attempt.parameters = parameters or {}  # type: ignore[assignment]
+    attempt.resolved = resolved or {}  # type: ignore[assignment]
+    task.attempts.append(attempt)
+    task.tries += 1
+    if state.repairs:
+        state.repairs[-1].task_run_ids.append(task_run_id)
+    return attempt
+
+
+def _end_attempt(state: RunState, key: str, at: int, result: Result) -> Attempt:
+    attempt = state.tasks[key].attempts[-1]
+    attempt.ended_at, attempt.result, attempt.terminating = at, result, None
+    state.active.pop(key, None)
+    return attempt
+
+
+def _fail(state: RunState, event: TaskFailed) -> None:
+    task = state.tasks[event.key]
+    attempt = _end_attempt(state, event.key, event.at, Result.FAILED)
+    attempt.failure, attempt.values, attempt.output = event.failure, event.values, event.output
+    if _may_retry(state, task):
+        _wait_for_retry(state, task, attempt)
+    else:
+        _finish(state, event.key, event.at, Result.FAILED, event.failure.message)
+        if event.failure.setup:
+            task.phase = LifeCycle.INTERNAL_ERROR
+
+
+def _stop(state: RunState, key: str, at: int, result: Result, values: object) -> None:
+    task = state.tasks[key]
+    attempt = _end_attempt(state, key, at, result)
+    attempt.values = values  # type: ignore[assignment]
+    if result is Result.TIMEDOUT and task.planned.retry_on_timeout and _may_retry(state, task):
+        _wait_for_retry(state, task, attempt)
+    else:
+        message = "Run timed out." if result is Result.TIMEDOUT else "Run cancelled."
+        _finish(state, key, at, result, message)
+
+
+def _may_retry(state: RunState, task: TaskState) -> bool:
+    if _is_ending(state) or task.key in state.stopping or _parent_is_stopping(state, task):
+        return False
+    allowed = task.planned.max_retries
+    return task.tries <= (ENDLESS_RETRIES if allowed < 0 else allowed)
+
+
+def _parent_is_stopping(state: RunState, task: TaskState) -> bool:
+    if task.parent is None:
+        return False
+    above = state.tasks[task.parent].attempt
+    return above is not None and above.terminating is not None
+
+
+def _wait_for_retry(state: RunState, task: TaskState, attempt: Attempt) -> None:
+    # The interval counts from the start of the failed attempt (jobs reference, 5.4).
+    task.due = max(attempt.ended_at, attempt.started_at + task.planned.min_retry_interval_ms)
+    task.phase = LifeCycle.WAITING_FOR_RETRY
+    state.retrying[task.key] = None
+
+
+def _terminate(state: RunState, key: str, why: str) -> None:
+    task = state.tasks[key]
+    task.attempts[-1].terminating = why
+    task.phase = LifeCycle.TERMINATING
+    state.stopping.pop(key, None)
+    if task.loop is not None:
+        for index in task.loop.waiting:
+            state.doomed[iteration_key(key, index)] = Result.CANCELED
+        task.loop.waiting.clear()
+        for child in _iterations(state, task):
+            if child.key in state.active:
+                state.stopping[child.key] = None
+            elif not child.is_final:
+                state.doomed[child.key] = Result.CANCELED
+
+
+def _stub(state: RunState, event: TaskStubbed) -> None:
+    task = state.tasks[event.key]
+    state.ready.pop(event.key, None)
+    attempt = _new_attempt(state, task, event.task_run_id, event.at)
+    attempt.values, attempt.result, attempt.ended_at = event.values, Result.SUCCESS, event.at
+    if "outcome" in event.values and task.planned.kind == "condition_task":
+        attempt.value = str(event.values["outcome"]).lower()
+    task.stubbed = True
+    _finish(state, event.key, event.at, Result.SUCCESS)
+
+
+def _finish(state: RunState, key: str, at: int, result: Result, message: str = "") -> None:
+    """The task is final: tell whoever waits for it."""
+    task = state.tasks[key]
+    for index in (state.ready, state.doomed, state.active, state.retrying, state.closing, state.stopping):
+        index.pop(key, None)  # type: ignore[attr-defined]
+    task.phase, task.result, task.message, task.ended_at = LifeCycle.TERMINATED, result, message, at
+    if task.parent is not None:
+        _iteration_ended(state, state.tasks[task.parent], result)
+        return
+    state.open -= 1
+    for below in state.plan.downstream.get(key, ()):
+        waiting = state.tasks[below]
+        if not waiting.is_final:
+            waiting.pending -= 1
+            if waiting.pending == 0:
+                _decide(state, waiting)
+
+
+# ---------------------------------------------------------------- run_if
+
+
+def _decide(state: RunState, task: TaskState) -> None:
+    """All upstream tasks are final: the task may start, or it never will."""
+    if task.planned.stubbed:
+        state.ready[task.key] = None
+        return
+    verdict = Result.DISABLED if task.planned.disabled and not task.forced else _verdict(state, task.planned)
+    if verdict is None:
+        state.ready[task.key] = None
+    else:
+        state.doomed[task.key] = verdict
+
+
+def _verdict(state: RunState, task: PlannedTask) -> Result | None:
+    """None if `run_if` is met, else the result of a task that does not run (jobs reference, 4.1)."""
+    total = len(task.edges)
+    if total == 0:
+        return None
+    classes = [_edge_class(state, edge) for edge in task.edges]
+    ok, excluded, disabled = classes.count("ok"), classes.count("excl"), classes.count("dis")
+    failed = classes.count("fail") + classes.count("cancel")
+    if excluded == total:
+        return Result.EXCLUDED
+    met = {
+        RunIf.ALL_SUCCESS: failed == 0 and disabled == 0 and ok > 0,
+        # An excluded edge counts as success beside one that is not (jobs reference, 4.1, inferred there).
+        RunIf.AT_LEAST_ONE_SUCCESS: ok > 0 or excluded > 0,
+        RunIf.NONE_FAILED: failed == 0 and ok > 0,
+        RunIf.ALL_DONE: True,
+        RunIf.AT_LEAST_ONE_FAILED: failed > 0,
+        RunIf.ALL_FAILED: failed == total,
+    }[task.run_if]
+    if met:
+        return None
+    if task.run_if in (RunIf.AT_LEAST_ONE_FAILED, RunIf.ALL_FAILED) or failed == 0:
+        # Not run because of disabled tasks only: the result word is not documented, the reference proposes EXCLUDED.
+        return Result.EXCLUDED
+    return Result.UPSTREAM_FAILED if "fail" in classes else Result.UPSTREAM_CANCELED
+
+
+def _edge_class(state: RunState, edge: Edge) -> str:
+    task = state.tasks[edge.upstream]
+    result = task.result
+    if result is Result.EXCLUDED:
+        return "excl"
+    if result is Result.DISABLED:
+        return "dis"
+    if result in CANCELING:
+        return "cancel"
+    if result in FAILING:
+        return "fail"
+    answer = task.attempts[-1].value if task.attempts else None
+    return "ok" if edge.outcome is None or answer == edge.outcome else "excl"
+
+
+# ---------------------------------------------------------------- for_each
+
+
+def iteration_key(key: str, index: int) -> str:
+    """The node key of iteration `index` (from 0) of a for_each task: task keys hold no brackets, so it is unique."""
+    return f"{key}[{index}]"
+
+
+def _iterations(state: RunState, task: TaskState) -> Iterator[TaskState]:
+    inputs = task.loop.inputs if task.loop else ()
+    return (state.tasks[iteration_key(task.key, index)] for index in range(len(inputs)))
+
+
+def _expand(state: RunState, key: str, inputs: Sequence[object], at: int) -> None:
+    task = state.tasks[key]
+    nested = task.planned.nested
+    assert nested is not None
+    loop = task.loop = Loop(tuple(inputs))
+    for index in range(len(inputs)):
+        name = iteration_key(key, index)
+        child = state.tasks.get(name)
+        if child is not None and child.result is Result.SUCCESS:
+            loop.done += 1  # a repair or a retry of the loop runs only what had not succeeded
+            continue
+        earlier = child.attempts if child is not None else []
+        state.tasks[name] = TaskState(name, nested, attempts=earlier, iteration=index, parent=key)
+        loop.waiting.append(index)
+    loop.waiting.reverse()
+    _refill(state, task, loop)
+
+
+def _refill(state: RunState, task: TaskState, loop: Loop) -> None:
+    while loop.waiting and loop.active < task.planned.concurrency:
+        name = iteration_key(task.key, loop.waiting.pop())
+        if not state.tasks[name].is_final:
+            loop.active += 1
+            state.ready[name] = None
+    if loop.done == len(loop.inputs):
+        state.closing[task.key] = None
+
+
+def _iteration_ended(state: RunState, task: TaskState, result: Result) -> None:
+    loop = task.loop
+    assert loop is not None
+    loop.done += 1
+    loop.active = max(0, loop.active - 1)
+    loop.canceled += result in CANCELING
+    loop.failed += result in FAILING and result not in CANCELING
+    _refill(state, task, loop)
+
+
+def _loop_end(state: RunState, key: str, now: int) -> Event:
+    task = state.tasks[key]
+    attempt, loop = task.attempts[-1], task.loop
+    assert loop is not None
+    if attempt.terminating == "timeout":
+        return TaskTimedOut(now, key)
+    if attempt.terminating == "cancel" or (loop.canceled and not loop.failed):
+        return TaskCanceled(now, key)
+    if loop.failed:
+        first = next(child for child in _iterations(state, task) if child.result in (Result.FAILED, Result.TIMEDOUT))
+        reason = first.attempts[-1].failure
+        error = f"{loop.failed} of {len(loop.inputs)} iterations failed; the first: {first.key}: {reason.error if reason else first.result}"
+        return TaskFailed(now, key, Failure(error))
+    return TaskSucceeded(now, key)
+
+
+# ---------------------------------------------------------------- what follows by itself
+
+
+def _is_ending(state: RunState) -> bool:
+    return state.canceled or state.timed_out
+
+
+def _doomed(state: RunState, now: int) -> Iterator[Event]:
+    for key, result in state.doomed.items():
+        yield TaskNotRun(now, key, result, _REASONS.get(result, ""))
+
+
+_REASONS = {
+    Result.UPSTREAM_FAILED: "An upstream task failed.",
+    Result.UPSTREAM_CANCELED: "An upstream task was canceled.",
+    Result.CANCELED: "Run cancelled.",
+    Result.EXCLUDED: "The run condition of this task was not met.",
+    Result.DISABLED: "This task is disabled.",
+}
+
+
+def _stopping(state: RunState, now: int) -> Iterator[Event]:
+    """Ends of what a cancel or the job's timeout reaches."""
+    if _is_ending(state):
+        why = "timeout" if state.timed_out and not state.canceled else "cancel"
+        for task in state.tasks.values():
+            if task.is_final or task.key in state.doomed:
+                continue
+            if task.key not in state.active:
+                yield TaskNotRun(now, task.key, Result.CANCELED, _REASONS[Result.CANCELED])
+            elif task.attempts[-1].terminating is None:
+                yield TaskTerminating(now, task.key, why)
+        return
+    for key in state.stopping:
+        if key not in state.active:
+            yield TaskNotRun(now, key, Result.CANCELED, _REASONS[Result.CANCELED])
+        elif state.tasks[key].attempts[-1].terminating is None:
+            yield TaskTerminating(now, key, "cancel")
+
+
+def _overdue(state: RunState, now: int) -> Iterator[Event]:
+    for key in state.active:
+        timeout, warning = _attempt_times(state.tasks[key])
+        if timeout is not None and timeout <= now and not _is_ending(state):
+            yield TaskTerminating(now, key, "timeout")
+        if warning is not None and warning <= now:
+            yield DurationWarned(now, key)
+    deadline, warning = _job_deadline(state), _job_warning(state)
+    if deadline is not None and deadline <= now and not _is_ending(state):
+        yield RunTimedOut(now)
+    if warning is not None and warning <= now:
+        yield DurationWarned(now)
+
+
+def _attempt_times(task: TaskState) -> tuple[int | None, int | None]:
+    """When the running attempt times out, and when its duration warning is due."""
+    attempt, planned = task.attempts[-1], task.planned
+    timeout = attempt.started_at + planned.timeout_ms if planned.timeout_ms and attempt.terminating is None else None
+    warning = attempt.started_at + planned.warn_after_ms + 1 if planned.warn_after_ms and not task.warned else None
+    return timeout, warning
+
+
+def _job_deadline(state: RunState) -> int | None:
+    if state.phase is not LifeCycle.RUNNING or not state.plan.timeout_ms or _is_ending(state):
+        return None
+    return state.round_started_at + state.plan.timeout_ms
+
+
+def _job_warning(state: RunState) -> int | None:
+    if state.phase is not LifeCycle.RUNNING or not state.plan.warn_after_ms or state.warned:
+        return None
+    return state.round_started_at + state.plan.warn_after_ms + 1
+
+
+def _closing(state: RunState, now: int) -> Iterator[Event]:
+    return (_loop_end(state, key, now) for key in state.closing)
+
+
+def _ending(state: RunState, now: int) -> Iterator[Event]:
+    """The run's own end: every task is final, and somebody drives it or it was cancelled before anybody did."""
+    if state.open == 0 and not state.active and (state.phase is LifeCycle.RUNNING or state.canceled):
+        result, message = conclusion(state)
+        yield RunFinished(now, result, message)
+
+
+def conclusion(state: RunState) -> tuple[Result, str]:
+    """The job's own result from its leaf tasks (jobs reference, 4.2) and its state_message (5.2)."""
+    results = {key: state.tasks[key].result for key in state.plan.tasks}
+    if state.timed_out and not state.canceled:
+        return Result.TIMEDOUT, "Run timed out."
+    if state.canceled and any(result in CANCELING for result in results.values()):
+        return Result.CANCELED, "Run cancelled."
+    leaves = [results[key] for key in state.plan.leaves]
+    if any(result in FAILING and result not in CANCELING for result in leaves):
+        return Result.FAILED, _failure_message(state)
+    if any(result in CANCELING for result in leaves):
+        return Result.CANCELED, "Run cancelled."
+    if any(result in FAILING for result in results.values()):
+        return Result.SUCCESS_WITH_FAILURES, ""
+    return Result.SUCCESS, ""
+
+
+def _failure_message(state: RunState) -> str:
+    broken = [task for key in state.plan.tasks for task in [state.tasks[key]] if task.result in (Result.FAILED, Result.TIMEDOUT)]
+    if not broken:
+        return ""
+    first = min(broken, key=lambda task: task.ended_at)
+    skipped = any(state.tasks[key].result is Result.UPSTREAM_FAILED for key in state.plan.tasks)
+    message = f"Task {first.key} failed with message: {first.message.rstrip('.')}."
+    return f"{message} This caused all downstream tasks to get skipped." if skipped else message
+
+
+# ---------------------------------------------------------------- the run itself
+
+
+def _open(state: RunState, keys: Iterable[str]) -> None:
+    """Make `keys` wait for those of their upstream tasks that are not final."""
+    opened = list(keys)
+    for key in opened:
+        task = state.tasks[key]
+        task.pending = sum(not state.tasks[name].is_final for name in {edge.upstream for edge in task.planned.edges})
+    state.open = sum(not state.tasks[key].is_final for key in state.plan.tasks)
+    for key in opened:
+        if state.tasks[key].pending == 0:
+            _decide(state, state.tasks[key])
+
+
+def _skip_run(state: RunState, at: int, message: str) -> None:
+    state.phase, state.result, state.message = LifeCycle.SKIPPED, Result.MAXIMUM_CONCURRENT_RUNS_REACHED, message
+    state.ended_at = at
+    for task in state.tasks.values():
+        task.phase = LifeCycle.SKIPPED
+    state.open = 0
+
+
+def _close(state: RunState, at: int, result: Result, message: str) -> None:
+    # A failed job run reports INTERNAL_ERROR + FAILED, its failing task TERMINATED + FAILED (jobs reference, rule 9).
+    state.phase = LifeCycle.INTERNAL_ERROR if result is Result.FAILED else LifeCycle.TERMINATED
+    state.result, state.message, state.ended_at = result, message, at
+    if state.repairs:
+        last = state.repairs[-1]
+        last.ended_at, last.result, last.message = at, result, message
+
+
+def _abandon(state: RunState, at: int, message: str) -> None:
+    failure = Failure(message, code="INTERNAL_ERROR", message=message, setup=True)
+    for task in state.tasks.values():
+        if task.is_final:
+            continue
+        if task.key in state.active:
+            attempt = task.attempts[-1]
+            attempt.ended_at, attempt.result, attempt.failure, attempt.terminating = at, Result.FAILED, failure, None
+            task.phase, task.result = LifeCycle.INTERNAL_ERROR, Result.FAILED
+        else:
+            task.phase, task.result = LifeCycle.TERMINATED, Result.CANCELED
+        task.message, task.ended_at = message, at
+    for index in (state.ready, state.doomed, state.active, state.retrying, state.closing, state.stopping):
+        index.clear()  # type: ignore[attr-defined]
+    state.open = 0
+    state.abandoned = True
+    _close(state, at, Result.FAILED, message)
+
+
+# ---------------------------------------------------------------- repair
+
+
+def repair_keys(
+    state: RunState,
+    *,
+    rerun_tasks: Sequence[str] = (),
+    rerun_all_failed_tasks: bool = False,
+    rerun_dependent_tasks: bool = False,
+    graph: Plan | None = None,
+) -> tuple[str, ...]:
+    """Which tasks a repair runs again (jobs reference, 5.8), in plan order; UserError or InvalidState if it cannot be."""
+    planned = graph or state.plan
+    if not state.is_final:
+        raise InvalidState(f"Run {state.run_id} is still active: only a finished run can be repaired.")
+    if bool(rerun_tasks) == rerun_all_failed_tasks:
+        raise UserError("A repair needs either rerun_tasks or rerun_all_failed_tasks, and not both.")
+    unknown = [key for key in rerun_tasks if key not in planned.tasks]
+    if unknown:
+        raise UserError(f'task "{unknown[0]}" not found in run {state.run_id}; its tasks are: {", ".join(planned.tasks)}')
+    chosen = set(rerun_tasks) if rerun_tasks else {key for key in planned.tasks if _is_unsuccessful(state, key)}
+    if rerun_dependent_tasks:
+        below = planned.dependents(chosen) - chosen
+        chosen |= {key for key in below if not planned.tasks[key].disabled}
+    if not chosen:
+        raise InvalidState(f"Run {state.run_id} has no failed task to run again.")
+    return tuple(key for key in planned.tasks if key in chosen)
+
+
+def _is_unsuccessful(state: RunState, key: str) -> bool:
+    task = state.tasks.get(key)
+    # A task that the job gained since, or that a killed driver left without an end, counts as unsuccessful too.
+    return task is None or task.result is None or task.result in FAILING
+
+
+def _repair(state: RunState, event: RunRepaired) -> None:
+    if not state.repairs:
+        state.original = Repair(0, state.created_at, (), state.ended_at, state.result, state.message)
+    state.repairs.append(Repair(event.repair_id, event.at, event.keys))
+    state.plan, state.settings = _plan_for_repair(state, event), event.settings
+    state.files = event.files or state.files
+    # Omitting parameters restores the original run's values; giving them overrides (jobs reference, 2.5).
+    state.job_parameters.update(event.job_parameters)
+    state.overriding_parameters.update(event.overriding_parameters)
+    state.phase, state.result, state.message, state.ended_at = LifeCycle.PENDING, None, "", 0
+    state.canceled = state.timed_out = state.abandoned = state.warned = False
+    state.round_started_at = event.at
+    for key, planned in state.plan.tasks.items():
+        known = state.tasks.setdefault(key, TaskState(key, planned))
+        known.planned = planned
+    for key in event.keys:
+        _reset(state.tasks[key])
+    _open(state, event.keys)
+
+
+def _plan_for_repair(state: RunState, event: RunRepaired) -> Plan:
+    """The current settings' plan, without tasks that are neither of this run nor to be run now."""
+    current = plan(JobSettings.model_validate(dict(event.settings)))
+    wanted = [key for key in current.tasks if key in event.keys or key in state.plan.tasks]
+    kept = [
+        replace(task, edges=tuple(edge for edge in task.edges if edge.upstream in wanted), stubbed=_was_stub(state, task.key, event.keys))
+        for task in current.tasks.values()
+        if task.key in wanted
+    ]
+    return graph_of(kept, timeout_ms=current.timeout_ms, warn_after_ms=current.warn_after_ms)
+
+
+def _was_stub(state: RunState, key: str, rerun: Sequence[str]) -> bool:
+    known = state.plan.tasks.get(key)
+    return known is not None and known.stubbed and key not in rerun
+
+
+def _reset(task: TaskState) -> None:
+    task.phase, task.result, task.message = LifeCycle.BLOCKED, None, ""
+    task.ended_at = task.tries = task.due = 0
+    task.stubbed = task.warned = False
+    task.forced = True
