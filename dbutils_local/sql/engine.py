@@ -1,0 +1,111 @@
+"""What runs SQL: the contract both engines keep, what a statement gives back, and which engine is chosen."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from dbutils_local.errors import MissingExtra, UserError
+from dbutils_local.settings import Settings
+
+ROW_LIMIT = 10_000  # rows a statement brings back, as a notebook shows on Databricks (reference 8.3)
+
+
+@dataclass(frozen=True)
+class StatementResult:
+    """What one statement gave: at most `limit` rows of `row_count`, or a notice where there are no rows to give.
+
+    `types` are Databricks words (`bigint`, `array<string>`); `frame` is what `_sqldf` becomes: a pyspark DataFrame on
+    Spark, a `SqlFrame` on DuckDB, None for a statement without a result.
+    """
+
+    statement: str
+    columns: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    rows: tuple[tuple[Any, ...], ...] = ()
+    row_count: int = 0
+    notice: str | None = None  # a sentence the user must see
+    frame: Any | None = None
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether this statement answers with a table, be it an empty one."""
+        return bool(self.columns)
+
+
+class StatementFailed(UserError):
+    """One statement could not be run; the message holds the engine's reason and the statement."""
+
+    error_code = "BAD_REQUEST"
+
+    def __init__(self, reason: str, statement: str, line: int | None = None) -> None:
+        place = f" (line {line})" if line and line > 1 else ""
+        super().__init__(f"{reason}\nIn the statement{place}:\n{_indented(statement)}")
+        self.reason = reason
+        self.statement = statement
+
+
+def _indented(statement: str) -> str:
+    lines = statement.strip().splitlines()
+    shown = lines if len(lines) <= 20 else [*lines[:20], f"... ({len(lines) - 20} more lines)"]
+    return "\n".join(f"    {line}" for line in shown)
+
+
+class Engine(Protocol):
+    """Runs Databricks SQL; one instance is one session (its temporary views, variables and current schema)."""
+
+    name: str
+
+    def execute(self, sql_text: str, parameters: Mapping[str, str] | None = None) -> list[StatementResult]:
+        """Run every statement in order and return one result each.
+
+        `parameters` serve `:name` markers, `${name}` and `getArgument`. The first statement that fails raises
+        StatementFailed; those before it have taken effect.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the session; temporary views and variables are gone."""
+        ...
+
+
+def engine_for(
+    settings: Settings, spark: Any | None = None, open_spark: Callable[[], Any] | None = None, limit: int = ROW_LIMIT
+) -> Engine:
+    """The engine `settings.sql_engine` names: auto is Spark when a session (`spark`) is in use, else DuckDB.
+
+    `open_spark` starts a session where Spark is asked for by name and none runs yet. Raises MissingExtra when the
+    optional dependency of the chosen engine is absent.
+    """
+    match settings.sql_engine:
+        case "duckdb":
+            return _duckdb(settings, limit)
+        case "spark":
+            return _spark(spark if spark is not None else _opened(open_spark), limit)
+        case "auto":
+            return _spark(spark, limit) if spark is not None else _duckdb(settings, limit)
+    raise UserError(f"sql_engine cannot be {settings.sql_engine!r}; known ones: auto, duckdb, spark")
+
+
+def _opened(open_spark: Callable[[], Any] | None) -> Any:
+    if open_spark is None:
+        raise UserError(
+            "sql_engine = spark, but no Spark session is in use here; touch `spark` first or set sql_engine = duckdb"
+        )
+    return open_spark()
+
+
+def _duckdb(settings: Settings, limit: int) -> Engine:
+    if importlib.util.find_spec("duckdb") is None or importlib.util.find_spec("sqlglot") is None:
+        raise MissingExtra("%sql", "sql")
+    from dbutils_local.sql.duckdb_engine import DuckDbEngine
+
+    return DuckDbEngine(settings.home / "sql", limit=limit)
+
+
+def _spark(spark: Any, limit: int) -> Engine:
+    from dbutils_local.sql.spark_engine import SparkEngine
+
+    return SparkEngine(spark, limit=limit)
