@@ -1,0 +1,132 @@
+"""Notebooks as files: telling them from other files, reading, writing, converting."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dbutils_local.errors import NotFound, UserError
+from dbutils_local.notebooks import ipynb, source
+from dbutils_local.notebooks.document import CellType, Document, Format, Language
+
+_LANGUAGE_OF = {
+    ".py": Language.PYTHON,
+    ".sql": Language.SQL,
+    ".scala": Language.SCALA,
+    ".r": Language.R,
+    ".R": Language.R,
+}
+EXTENSIONS = (".ipynb", *_LANGUAGE_OF)
+"""The extensions of notebook files, in the order in which a name without one is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What `convert` did: the file written, and a sentence for everything its format could not hold."""
+
+    path: Path
+    notices: tuple[str, ...] = ()
+
+
+def is_notebook(path: Path) -> bool:
+    """Whether `path` is a notebook file; reads no more than the first line's length of it."""
+    if path.suffix not in EXTENSIONS or not path.is_file():
+        return False
+    if path.suffix == ".ipynb":
+        return True
+    header = _LANGUAGE_OF[path.suffix].header.encode()
+    with path.open("rb") as file:
+        start = file.read(len(header) + 2)
+    return start.split(b"\n")[0].rstrip() == header
+
+
+def read(path: Path) -> Document:
+    """The notebook in a file; NotFound when there is none, UserError with the reason when it is no notebook."""
+    if path.suffix not in EXTENSIONS:
+        raise UserError(f"{path}: not a notebook: its extension is none of {' '.join(EXTENSIONS)}")
+    text = _text(path)
+    if path.suffix == ".ipynb":
+        return ipynb.from_nbformat(_node(text, path), path)
+    return source.parse(text, _LANGUAGE_OF[path.suffix], path)
+
+
+def write(document: Document, path: Path) -> None:
+    """Write `document` in the format that the extension of `path` names; replaces the file as a whole."""
+    text = _rendered(document, path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, "utf-8", newline="")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def convert(src: Path, dst: Path) -> Conversion:
+    """Rewrite notebook `src` as `dst`; the cells survive both ways, what `dst` cannot hold is said in the notices."""
+    document = read(src)
+    if dst.suffix not in EXTENSIONS:
+        raise UserError(f"{dst}: the extension says the format; it must be one of {' '.join(EXTENSIONS)}")
+    write(replace(document, path=dst), dst)
+    return Conversion(dst, tuple(_losses(document)) if dst.suffix != ".ipynb" else ())
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"no notebook at {path}") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start})") from error
+
+
+def _node(text: str, path: Path) -> Any:
+    try:
+        node = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{path}: not a notebook: not valid JSON: {error}") from error
+    if not isinstance(node, dict) or "nbformat" not in node:
+        raise UserError(f"{path}: not a notebook: no 'nbformat' in it")
+    return node if node["nbformat"] == 4 else _upgraded(node, path)
+
+
+def _upgraded(node: Any, path: Path) -> Any:
+    import nbformat
+
+    try:
+        return nbformat.convert(nbformat.from_dict(node), 4)
+    except Exception as error:  # noqa: BLE001 - nbformat names no common class for what can be wrong with an old file
+        raise UserError(f"{path}: cannot read nbformat {node['nbformat']!r}: {error}") from error
+
+
+def _rendered(document: Document, path: Path) -> str:
+    if path.suffix == ".ipynb":
+        return json.dumps(ipynb.to_json(document), ensure_ascii=False, indent=1) + "\n"
+    language = _LANGUAGE_OF.get(path.suffix)
+    if language is not document.language:
+        right = next(suffix for suffix, one in _LANGUAGE_OF.items() if one is document.language)
+        raise UserError(
+            f"{path}: the notebook's default language is {document.language.value}: its extension must be {right}"
+        )
+    return source.render(document)
+
+
+def _losses(document: Document) -> list[str]:
+    lost = source.unwritable(document)
+    if document.format is Format.SOURCE:
+        return lost
+    outputs = sum(bool(cell.outputs) for cell in document.cells)
+    attachments = sum(bool(cell.attachments) for cell in document.cells)
+    raw = sum(cell.kind is CellType.RAW for cell in document.cells)
+    found = {
+        f"the outputs of {outputs} cells": outputs,
+        f"the attachments of {attachments} cells": attachments,
+        f"the raw type of {raw} cells": raw,
+        "notebook metadata (widgets, dashboards)": bool(document.metadata),
+    }
+    gone = [what for what, there in found.items() if there]
+    return ([f"source format does not hold: {', '.join(gone)}"] if gone else []) + lost

@@ -1,0 +1,66 @@
+"""Which file a notebook name means: relative to its caller, or a workspace path below the root (reference 3 and 2.1)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from dbutils_local.errors import NotFound, UserError
+from dbutils_local.notebooks.files import EXTENSIONS, is_notebook
+from dbutils_local.paths import workspace_candidates
+
+
+def resolve(name: str, *, caller: Path | None, root: Path) -> Path:
+    """The file of notebook `name`: relative to the folder of `caller` (or to `root`), absolute below `root`.
+
+    A name without extension tries, in this order: itself, .ipynb, .py, .sql, .scala, .r, .R; a plain file of such an
+    extension is passed over. Raises NotFound with Databricks' text, or UserError when only a plain Python file is there.
+    """
+    bases = list(_bases(name, caller, root))
+    plain: Path | None = None
+    for base in bases:
+        for candidate in _with_extensions(base):
+            if is_notebook(candidate):
+                return candidate
+            if plain is None and candidate.suffix == ".py" and candidate.is_file():
+                plain = candidate
+    if plain is not None:
+        raise UserError(
+            f"{plain} is a plain Python file, not a notebook: import it, or make its first line '# Databricks notebook source'"
+        )
+    raise NotFound(_not_found(name, bases[0], caller, root, bases))
+
+
+def workspace_path(file: Path, root: Path) -> str:
+    """The workspace path of a file: `/` + its path below `root`, no extension; outside `root`, its absolute path."""
+    normal = Path(os.path.normpath(file.absolute()))
+    bare = normal.with_suffix("") if normal.suffix in EXTENSIONS else normal
+    try:
+        return "/" + bare.relative_to(os.path.normpath(root.absolute())).as_posix()
+    except ValueError:
+        return bare.as_posix()
+
+
+def _bases(name: str, caller: Path | None, root: Path) -> Iterator[Path]:
+    if name.startswith("/") or Path(name).is_absolute():
+        yield from (Path(os.path.normpath(one)) for one in workspace_candidates(name, root))
+    else:
+        # normpath, not resolve: `..` is counted on the path as written, as the workspace does; a link stays a link.
+        yield Path(os.path.normpath((caller.parent if caller else root).absolute() / name))
+
+
+def _with_extensions(base: Path) -> list[Path]:
+    return [base, *(base.with_name(base.name + extension) for extension in EXTENSIONS if base.name)]
+
+
+def _not_found(name: str, first: Path, caller: Path | None, root: Path, bases: list[Path]) -> str:
+    wanted = name if name.startswith("/") else workspace_path(first, root)
+    where = workspace_path(caller, root) if caller else "/"
+    looked = ", ".join(str(base) for base in bases[:3])
+    return (
+        f"Notebook not found: {wanted}. Notebooks can be specified via a relative path (./Notebook or ../folder/Notebook) "
+        "or via an absolute path (/Abs/Path/to/Notebook). Make sure you are specifying the path correctly.\n\n"
+        f"Stacktrace:\n  {where}: python\n"
+        f"Looked for {looked} (as named, and with {' '.join(EXTENSIONS)})"
+    )
