@@ -31,6 +31,7 @@ class Settings:
     retention_days: int = 60  # as Databricks: runs older than this are deleted
     sql_engine: str = "auto"  # auto | duckdb | spark
     spark_engine: str = "auto"  # auto | pyspark | sail | connect | databricks-connect
+    secret_store: str = "file"  # file | keyring | an entry point of group dbutils_local.secret_stores
     strict_status: bool = False  # True: a missing job or run answers 400 as the old back end, not 404
     user: str = field(default="local@localhost")
     destinations: Mapping[str, str] = field(default_factory=dict)  # notification destination id -> url or command

@@ -32,7 +32,7 @@ class TaskValuesUtils(Helpful):
     def set(self, key: str, value: Any) -> None:
         """Leave `value` under `key`; outside a job nothing happens.
 
-        Raises TypeError for what JSON cannot hold, ValueError over 48 KiB or 250 keys, NotSupportedHere in an iteration.
+        Raises TypeError for what JSON cannot hold, ValueError over a limit, NotSupportedHere in an iteration.
         """
         if not self._session.is_job:
             return
@@ -69,9 +69,9 @@ class TaskValuesUtils(Helpful):
         return self._own
 
     def get(self, taskKey: str, key: str, default: Any = None, debugValue: Any = None) -> Any:
-        """The latest value `taskKey` set under `key` in this job run, else `default`; outside a job `debugValue`.
+        """What `taskKey` last set under `key` in this job run, else `default`; outside a job `debugValue`.
 
-        Raises TypeError outside a job without `debugValue`, ValueError in a job when there is neither value nor default.
+        Raises TypeError outside a job without `debugValue`, ValueError in one with neither value nor default.
         """
         if not self._session.is_job:
             if debugValue is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbutils_local.dbutils.help import MODULES, overview
 from dbutils_local.dbutils.notebook import Exits, NotebookUtils
-from dbutils_local.dbutils.redaction import Redactor
+from dbutils_local.redaction import Redactor
 from dbutils_local.dbutils.widgets import Widgets, WidgetsUtils
 from dbutils_local.errors import NotSupportedHere
 from dbutils_local.kernels.environment import Birth
