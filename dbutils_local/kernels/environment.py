@@ -42,7 +42,9 @@ class Birth:
     parameters: Mapping[str, str] = field(default_factory=dict)  # widget values passed from outside
     outbox: Path | None = None  # JSON lines, see outbox
     artifacts: Path | None = None  # this attempt's folder; notebooks run in turn go to children/<n>-<name>.ipynb
-    task_values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of tasks that ended before this one started
+    task_values: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # of tasks that ended before this one started
     job: JobContext | None = None
     depth: int = 0  # 0 = a task or a notebook run by hand, +1 for each dbutils.notebook.run above it
     forkserver: str | None = None  # socket of the run's fork server, for dbutils.notebook.run

@@ -1,0 +1,166 @@
+"""Runs one notebook from its cells to its result: the one door for tasks and for `dbutils.notebook.run`."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from dbutils_local.core.state import Failure
+from dbutils_local.errors import NotFound
+from dbutils_local.kernels import outbox
+from dbutils_local.kernels.environment import Birth
+from dbutils_local.kernels.execution import Alarm, Ending, Execution, NeverStopped, StopSignal
+from dbutils_local.kernels.imports import import_nbformat, import_papermill
+from dbutils_local.kernels.kernel import KernelRequest
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+
+
+@dataclass(frozen=True)
+class NotebookRun:
+    """How a notebook ended; exactly one of exit, failure, stopped and timed_out says why, or none: it ran to its end."""
+
+    notebook: Any  # the executed nbformat node, also written to `output`
+    exit_value: str | None = None  # None: it never called dbutils.notebook.exit
+    failure: Failure | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)  # task values it set
+    stopped: bool = False
+    timed_out: bool = False
+    swallowed_exit: str | None = None  # an exit value that an `except` kept from ending the notebook
+    notices: tuple[str, ...] = ()  # sentences for the user that belong to the attempt
+
+
+def run_notebook(
+    source: Any,
+    *,
+    output: Path,
+    birth: Birth,
+    environ: Mapping[str, str],
+    cwd: Path,
+    stop: StopSignal | None = None,
+    timeout: float | None = None,
+    forkserver: str | None = None,
+    kernel_name: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    extensions: tuple[str, ...] | None = None,
+) -> NotebookRun:
+    """Run a notebook in a fresh kernel and write its executed copy to `output`.
+
+    `source` is an nbformat v4 node (not changed) or the path of an .ipynb. `timeout` is in seconds, for the whole notebook; None or 0: none.
+    `parameters` are injected as papermill does, only where a cell is tagged `parameters`. What the notebook does wrong is in
+    the result; NotFound and the like are raised only for what was asked wrongly.
+    """
+    nb = _load(source)
+    with tempfile.TemporaryDirectory(prefix="dbl-") as folder:
+        birth = birth if birth.outbox else replace(birth, outbox=Path(folder) / "outbox.jsonl")
+        birth = birth if birth.forkserver or not forkserver else replace(birth, forkserver=forkserver)
+        full_environ = dict(environ) | birth.write(Path(folder) / "birth.json")
+        request = KernelRequest(full_environ, cwd, _kernel_of(nb, kernel_name), forkserver, extensions)
+        alarm = Alarm(stop or NeverStopped(), timeout)
+        execution = Execution(birth, request, alarm)
+        try:
+            executed = _execute(nb, execution, _injected(nb, parameters or {}))
+        finally:
+            alarm.close()
+            if execution.notebook is not None:
+                write_notebook(execution.notebook, output)
+        return _result(executed, execution)
+
+
+def _load(source: Any) -> Any:
+    nbformat = import_nbformat()
+    if not isinstance(source, str | os.PathLike):
+        return source
+    path = Path(source)
+    if not path.is_file():
+        raise NotFound(f"notebook not found: {path}")
+    return nbformat.read(path, as_version=4)
+
+
+def _kernel_of(nb: Any, asked: str | None) -> str | None:
+    """The kernel to start: the one asked for, else the notebook's own if its language is not Python, else ours."""
+    if asked:
+        return asked
+    spec = nb.metadata.get("kernelspec", {})
+    language = spec.get("language") or nb.metadata.get("language_info", {}).get("name") or "python"
+    return None if language.lower().startswith(("python", "ipython")) else spec.get("name")
+
+
+def _injected(nb: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters papermill is to inject: those that can be Python names, if the notebook has a `parameters` cell."""
+    cell = next((cell for cell in nb.cells if "parameters" in cell.metadata.get("tags", [])), None)
+    if cell is None:
+        return {}
+    return {name: value for name, value in parameters.items() if name.isidentifier()}
+
+
+def _execute(nb: Any, execution: Execution, injected: dict[str, Any]) -> Any:
+    papermill = import_papermill()
+    from papermill.exceptions import PapermillExecutionError
+
+    try:
+        return papermill.execute_notebook(
+            nb,
+            None,
+            parameters=injected or None,
+            engine_name="dbutils_local",
+            kernel_name=execution.kernel.name,
+            progress_bar=False,
+            execution=execution,
+        )
+    except PapermillExecutionError:
+        return execution.notebook
+
+
+def write_notebook(nb: Any, path: Path) -> None:
+    """Write an executed notebook in one step: a reader sees the old one or the new one, never half."""
+    nbformat = import_nbformat()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(
+        nbformat.v4.writes(nb) + "\n", "utf-8"
+    )  # unlike nbformat.write, without validating every cell again
+    os.replace(temporary, path)
+
+
+def _result(nb: Any, execution: Execution) -> NotebookRun:
+    sayings = list(outbox.read(execution.birth.outbox)) if execution.birth.outbox else []
+    exits = [saying.value for saying in sayings if isinstance(saying, outbox.Exit)]
+    exited = execution.ending is Ending.EXITED
+    return NotebookRun(
+        notebook=nb,
+        exit_value=exits[-1] if exited and exits else None,
+        failure=_failure(nb, execution) if execution.ending in (Ending.FAILED, Ending.DIED) else None,
+        values={saying.key: saying.value for saying in sayings if isinstance(saying, outbox.TaskValue)},
+        stopped=execution.ending is Ending.STOPPED,
+        timed_out=execution.ending is Ending.TIMED_OUT,
+        swallowed_exit=exits[-1] if exits and not exited else None,
+        notices=(*execution.notices, *(saying.message for saying in sayings if isinstance(saying, outbox.Notice))),
+    )
+
+
+def _failure(nb: Any, execution: Execution) -> Failure:
+    error = execution.error
+    assert error is not None
+    line = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
+    trace = _ANSI.sub("", "\n".join(error.traceback)) or line
+    file = execution.birth.notebook_file
+    return Failure(
+        error=_ANSI.sub("", line).splitlines()[0],
+        trace=trace,
+        setup=error.index is None,
+        file=str(file) if file else None,
+        cell=None if error.index is None else error.index + 1,
+        line=_line_in_cell(trace),
+    )
+
+
+def _line_in_cell(trace: str) -> int | None:
+    """The line of the failing cell, from the frames IPython prints (`Cell In[3], line 2`)."""
+    found = re.findall(r"Cell In\s*\[\d+\], line (\d+)", trace)
+    return int(found[-1]) if found else None
