@@ -8,7 +8,7 @@ from typing import Any
 
 from dbutils_local.errors import InvalidSpec, Problem, UserError
 from dbutils_local.spec.job import JobSettings
-from dbutils_local.spec.tasks import RunIf, Task
+from dbutils_local.spec.tasks import HealthMetric, HealthRules, RunIf, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def plan(
     in `only`, `stubs` or `stub_values`.
     """
     values = dict(stub_values or {})
-    planned = [_planned(task, key in stubs, values.get(key, {})) for task in settings.tasks for key in [task.task_key]]
+    planned = [_planned(task, key in stubs, values.get(key, {})) for task in settings.tasks or () for key in [task.task_key]]
     graph = graph_of(planned, timeout_ms=(settings.timeout_seconds or 0) * 1000, warn_after_ms=_warn_after(settings.health))
     for key in (*stubs, *values):
         _known(key, graph, settings)
@@ -152,9 +152,9 @@ def _planned(task: Task, stubbed: bool = False, stub_values: Mapping[str, Any] |
     )
 
 
-def _warn_after(health: Any) -> int:
+def _warn_after(health: HealthRules | None) -> int:
     rules = health.rules if health and health.rules else ()
-    return min((int(rule.value) * 1000 for rule in rules if rule.metric == "RUN_DURATION_SECONDS"), default=0)
+    return min((rule.value * 1000 for rule in rules if rule.metric is HealthMetric.RUN_DURATION_SECONDS), default=0)
 
 
 def _known(key: str, graph: Plan, settings: JobSettings) -> None:

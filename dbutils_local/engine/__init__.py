@@ -1,0 +1,1 @@
+"""The one loop that drives a run, where it runs, and when it starts."""
