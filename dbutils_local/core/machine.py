@@ -84,6 +84,7 @@ def begin(event: RunCreated) -> RunState:
         plan=planned,
         settings=event.settings,
         created_at=event.at,
+        updated_at=event.at,
         run_type=event.run_type,
         trigger=event.trigger,
         trigger_info=event.trigger_info,
@@ -105,6 +106,7 @@ def begin(event: RunCreated) -> RunState:
 
 def apply(state: RunState, event: Event) -> RunState:
     """The state after `event`. It is changed in place and returned: a fold over 5,000 tasks must not copy 5,000 tasks."""
+    state.updated_at = event.at
     match event:
         case RunCreated():
             raise ValueError("RunCreated begins a run: use begin or fold")

@@ -164,6 +164,7 @@ class RunState:
     plan: Plan
     settings: Mapping[str, Any]
     created_at: int
+    updated_at: int = 0  # when the last event happened
     run_type: str = "JOB_RUN"
     trigger: str = "ONE_TIME"
     trigger_info: Mapping[str, Any] = field(default_factory=dict)

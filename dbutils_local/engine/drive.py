@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -242,6 +242,20 @@ class Driver:
                 token.stop()
 
 
+@contextlib.contextmanager
+def _held(store: RunStore, run_id: int) -> Iterator[None]:
+    """The run's lock. A reader that looks whether it is driven holds it for an instant: try for a moment."""
+    give_up = time.monotonic() + 2
+    while True:
+        with store.lock(run_id) as mine:
+            if mine:
+                yield
+                return
+        if time.monotonic() > give_up:
+            raise InvalidState(f"Run {run_id} is driven by another process.")
+        time.sleep(0.01)
+
+
 # Kinds that need neither a slot nor a thread of their own.
 _CHEAP = frozenset({"condition_task", "for_each_task"})
 
@@ -290,9 +304,7 @@ def drive(
     control: Control | None = None,
 ) -> RunState:
     """Drive a stored run to its end in this process and return its final state; InvalidState if another process does."""
-    with store.lock(run_id) as mine:
-        if not mine:
-            raise InvalidState(f"Run {run_id} is driven by another process.")
+    with _held(store, run_id):
         state = machine.fold(event for _, event in store.events(run_id))
         if state.is_final:
             return state

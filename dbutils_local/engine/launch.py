@@ -20,7 +20,7 @@ from dbutils_local.errors import NotFound
 from dbutils_local.settings import PREFIX, Settings
 from dbutils_local.store.records import Request, RunStore, RunSummary
 
-# A run that waits for its process this long after it was created has none (ms).
+# A run that waits for its process this long after it was created or repaired has none (ms).
 LAUNCH_GRACE = 30_000
 # Databricks keeps a queued run for 48 hours (jobs reference, 5.6).
 QUEUE_WAIT = 48 * 3600 * 1000
@@ -81,7 +81,7 @@ def _looked_at(store: RunStore, summary: RunSummary, now: int) -> RunSummary:
         return summary
     if summary.life_cycle_state == LifeCycle.QUEUED:
         return _expire(store, summary, now)
-    if summary.life_cycle_state == LifeCycle.PENDING and now - summary.created_at < LAUNCH_GRACE:
+    if summary.life_cycle_state == LifeCycle.PENDING and now - max(summary.created_at, summary.updated_at) < LAUNCH_GRACE:
         return summary
     if store.is_driven(summary.run_id):
         return summary

@@ -17,5 +17,6 @@ def summarize(state: RunState, before: RunSummary) -> RunSummary:
         message=state.message,
         started_at=state.started_at,
         ended_at=state.ended_at,
+        updated_at=state.updated_at,
         repair_count=state.repair_count,
     )

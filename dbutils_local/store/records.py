@@ -31,6 +31,7 @@ class RunSummary:
     created_at: int = 0
     started_at: int = 0
     ended_at: int = 0
+    updated_at: int = 0  # of the last event
     number_in_job: int = 0
     parent_task_run_id: int | None = None
     repair_count: int = 0
