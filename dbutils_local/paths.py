@@ -1,4 +1,4 @@
-"""dbfs:/, /dbfs, /Volumes, /Workspace and /mnt as folders of this machine; mapping only, nothing is opened (reference 5.3)."""
+"""dbfs:/, /dbfs, /Volumes, /Workspace and /mnt as folders of this machine; opens nothing (reference 5.3)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _SCHEME = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?P<rest>.*)$", re.D
 
 
 def locate(path: str, places: Places) -> Path | Remote:
-    """Where a path given to dbutils.fs, %fs or Spark lies; `/x` is `dbfs:/x`. UserError when it climbs above its root."""
+    """Where a path given to dbutils.fs or Spark lies; `/x` is `dbfs:/x`. UserError when it climbs above the root."""
     found = _SCHEME.match(path)
     scheme, rest = (found["scheme"].lower(), found["rest"]) if found else ("dbfs", path)
     match scheme:
@@ -107,7 +107,7 @@ def workspace_candidates(path: str, root: Path) -> Iterator[Path]:
     The path below the root; the path itself, when it is one of this machine; then ever shorter suffixes, since a
     project that lives at `/Repos/<user>/<project>` there is the root itself here.
     """
-    parts = [part for part in PurePosixPath(path).parts if part != "/"]
+    parts = posixpath.normpath(path).strip("/").split("/")
     yield root.joinpath(*parts)
     inside = parts[1:] if parts[:1] == ["Workspace"] else parts
     if inside != parts:
@@ -121,7 +121,7 @@ def workspace_candidates(path: str, root: Path) -> Iterator[Path]:
 def workspace_file(path: str, root: Path) -> Path:
     """The one file that `/Workspace/…` means: the first candidate that exists, else the path below `root`."""
     candidates = list(workspace_candidates(path, root))
-    below = candidates[1] if path.startswith("/Workspace/") else candidates[0]
+    below = candidates[1] if PurePosixPath(path).parts[1:2] == ("Workspace",) else candidates[0]
     return next((one for one in candidates if one.exists()), below)
 
 
@@ -139,7 +139,7 @@ def _may_drop(parts: list[str], dropped: int, root: Path) -> bool:
 def _in_dbfs(path: str, places: Places) -> Path | Remote:
     if path == "/Volumes" or path.startswith("/Volumes/"):
         return _below(places.volumes, path.removeprefix("/Volumes"))
-    if path.startswith("/Workspace/"):
+    if path == "/Workspace" or path.startswith("/Workspace/"):
         return workspace_file(path, places.workspace_root)
     mount = _mount_of(path, places)
     if mount is None:

@@ -1,4 +1,4 @@
-"""What a cell's magics mean: the one place that knows `%run`, `%sql`, `%sh`, `%fs`, `%md`, `%pip` and their kin (reference 7.4, 3)."""
+"""What a cell's magics mean: the one place that knows `%run`, `%sql`, `%sh`, `%md`, `%pip` (reference 3, 7.4)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ REFUSED: Mapping[str, str] = {
 
 SKIPPED_NOTE = "This cell starts with %skip and was not executed."
 
-_MAGIC = re.compile(r"(?P<indent>\s*)(?P<marks>%%?)(?P<name>[A-Za-z_][\w.]*(?:-sandbox)?)(?=\s|$)(?P<rest>.*)")
+_MAGIC = re.compile(
+    r"(?P<indent>\s*)(?P<marks>%%?)(?P<name>[A-Za-z_][\w.]*(?:-sandbox)?)(?=\s|$|(?<=%md)[^\w-])(?P<rest>.*)"
+)
 _ANY_COMMENT = ("#", "--", "//")
 
 
@@ -175,7 +177,7 @@ def line_magics(source: str) -> list[LineMagic]:
 def cell_to_python(source: str) -> str:
     """What IPython is to run for a cell as Databricks writes it; a pure input transformer (guides: single-% cells).
 
-    `%sql`, `%md`, `%sh`, `%fs`, `%scala` and `%r` cells become `%%name` cells with their body untouched; `%python` cells
+    `%sql`, `%md`, `%sh`, `%fs`, `%scala` and `%r` cells become `%%name` cells, their body untouched; `%python` cells
     become their body; `%skip` cells become one line that says so. Everything else comes back as it was.
     """
     lines = source.split("\n")

@@ -86,7 +86,6 @@ class Document:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     script: str | None = None  # the `# /// script` block with its comment prefixes, lines joined by \n
     newline: str = "\n"
-    minor: int = 5  # nbformat minor of an .ipynb
 
     @property
     def environment(self) -> Environment | None:

@@ -98,14 +98,16 @@ def _upgraded(node: Any, path: Path) -> Any:
     import nbformat
 
     try:
-        return nbformat.convert(nbformat.from_dict(node), 4)
-    except Exception as error:  # noqa: BLE001 - nbformat names no common class for what can be wrong with an old file
+        return nbformat.convert(nbformat.from_dict(node), 4)  # type: ignore[no-untyped-call]
+    except Exception as error:  # nbformat has no common class for what can be wrong with an old file
         raise UserError(f"{path}: cannot read nbformat {node['nbformat']!r}: {error}") from error
 
 
 def _rendered(document: Document, path: Path) -> str:
     if path.suffix == ".ipynb":
-        return json.dumps(ipynb.to_json(document), ensure_ascii=False, indent=1) + "\n"
+        import nbformat
+
+        return str(nbformat.writes(ipynb.to_nbformat(document))) + "\n"  # type: ignore[no-untyped-call]
     language = _LANGUAGE_OF.get(path.suffix)
     if language is not document.language:
         right = next(suffix for suffix, one in _LANGUAGE_OF.items() if one is document.language)

@@ -40,7 +40,14 @@ def to_nbformat(document: Document) -> Any:
     """
     import nbformat
 
-    return nbformat.from_dict(to_json(document))
+    ids = _ids(document)
+    node = {
+        "cells": [_write_cell(cell, id, document) for cell, id in zip(document.cells, ids, strict=True)],
+        "metadata": _metadata(document),
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return nbformat.from_dict(node)  # type: ignore[no-untyped-call]
 
 
 def from_nbformat(node: Mapping[str, Any], path: Path | None = None) -> Document:
@@ -56,19 +63,16 @@ def from_nbformat(node: Mapping[str, Any], path: Path | None = None) -> Document
         metadata=metadata,
         script=ours.get("script"),
         newline=ours.get("newline", "\n"),
-        minor=int(node.get("nbformat_minor", 5)),
     )
 
 
-def to_json(document: Document) -> dict[str, Any]:
-    """`to_nbformat` as plain dictionaries, without importing nbformat."""
-    ids = _ids(document)
-    return {
-        "cells": [_write_cell(cell, id, document) for cell, id in zip(document.cells, ids, strict=True)],
-        "metadata": _metadata(document),
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
+def source_line(cell_metadata: Mapping[str, Any], line: int) -> int | None:
+    """The line in the source file of line `line` (from 1) of a cell made by `to_nbformat`; None for .ipynb cells."""
+    ours = cell_metadata.get(OURS) or {}
+    if "line" not in ours:
+        return None
+    above = str(ours.get("prefix", "")).count("\n") - str(ours.get("added", "")).count("\n")
+    return max(int(ours["line"]), int(ours["line"]) + above + line - 1)
 
 
 def _ids(document: Document) -> list[str]:
@@ -90,11 +94,8 @@ def _free(name: str, taken: set[str]) -> str:
 
 def _metadata(document: Document) -> dict[str, Any]:
     metadata = dict(document.metadata)
-    theirs = dict(metadata.get(DATABRICKS_NOTEBOOK) or {})
-    theirs["language"] = document.language.value
-    if document.path is not None:
-        theirs.setdefault("notebookName", document.path.stem)
-    metadata[DATABRICKS_NOTEBOOK] = theirs
+    if document.format is Format.SOURCE or DATABRICKS_NOTEBOOK in metadata or document.language is not Language.PYTHON:
+        metadata[DATABRICKS_NOTEBOOK] = _their_notebook(document)
     metadata["language_info"] = {**(metadata.get("language_info") or {}), "name": "python"}
     metadata["kernelspec"] = metadata.get("kernelspec") if _is_python(metadata.get("kernelspec")) else dict(_KERNEL)
     ours = {"language": document.language.value, "script": document.script}
@@ -102,6 +103,14 @@ def _metadata(document: Document) -> dict[str, Any]:
         ours["newline"] = document.newline
     metadata[OURS] = {key: value for key, value in ours.items() if value is not None}
     return metadata
+
+
+def _their_notebook(document: Document) -> dict[str, Any]:
+    theirs = dict(document.metadata.get(DATABRICKS_NOTEBOOK) or {})
+    theirs["language"] = document.language.value
+    if document.path is not None:
+        theirs.setdefault("notebookName", document.path.stem)
+    return theirs
 
 
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}

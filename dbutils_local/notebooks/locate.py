@@ -1,4 +1,4 @@
-"""Which file a notebook name means: relative to its caller, or a workspace path below the root (reference 3 and 2.1)."""
+"""Which file a notebook name means: relative to its caller, or a workspace path below the root (reference 2.1, 3)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dbutils_local.errors import NotFound, UserError
+from dbutils_local.notebooks.document import Language
 from dbutils_local.notebooks.files import EXTENSIONS, is_notebook
 from dbutils_local.paths import workspace_candidates
 
@@ -15,7 +16,7 @@ def resolve(name: str, *, caller: Path | None, root: Path) -> Path:
     """The file of notebook `name`: relative to the folder of `caller` (or to `root`), absolute below `root`.
 
     A name without extension tries, in this order: itself, .ipynb, .py, .sql, .scala, .r, .R; a plain file of such an
-    extension is passed over. Raises NotFound with Databricks' text, or UserError when only a plain Python file is there.
+    extension is passed over. Raises NotFound with Databricks' text; UserError when only a plain Python file is there.
     """
     bases = list(_bases(name, caller, root))
     plain: Path | None = None
@@ -27,7 +28,8 @@ def resolve(name: str, *, caller: Path | None, root: Path) -> Path:
                 plain = candidate
     if plain is not None:
         raise UserError(
-            f"{plain} is a plain Python file, not a notebook: import it, or make its first line '# Databricks notebook source'"
+            f"{plain} is a plain Python file, not a notebook: import it, "
+            f"or make its first line '{Language.PYTHON.header}'"
         )
     raise NotFound(_not_found(name, bases[0], caller, root, bases))
 
@@ -43,6 +45,8 @@ def workspace_path(file: Path, root: Path) -> str:
 
 
 def _bases(name: str, caller: Path | None, root: Path) -> Iterator[Path]:
+    if name.rstrip("/").rpartition("/")[2] in ("", ".", ".."):
+        raise UserError(f"{name!r} names a folder, not a notebook")
     if name.startswith("/") or Path(name).is_absolute():
         yield from (Path(os.path.normpath(one)) for one in workspace_candidates(name, root))
     else:
@@ -51,7 +55,7 @@ def _bases(name: str, caller: Path | None, root: Path) -> Iterator[Path]:
 
 
 def _with_extensions(base: Path) -> list[Path]:
-    return [base, *(base.with_name(base.name + extension) for extension in EXTENSIONS if base.name)]
+    return [base, *(base.with_name(base.name + extension) for extension in EXTENSIONS)]
 
 
 def _not_found(name: str, first: Path, caller: Path | None, root: Path, bases: list[Path]) -> str:
@@ -59,8 +63,9 @@ def _not_found(name: str, first: Path, caller: Path | None, root: Path, bases: l
     where = workspace_path(caller, root) if caller else "/"
     looked = ", ".join(str(base) for base in bases[:3])
     return (
-        f"Notebook not found: {wanted}. Notebooks can be specified via a relative path (./Notebook or ../folder/Notebook) "
-        "or via an absolute path (/Abs/Path/to/Notebook). Make sure you are specifying the path correctly.\n\n"
+        f"Notebook not found: {wanted}. Notebooks can be specified via a relative path "
+        "(./Notebook or ../folder/Notebook) or via an absolute path (/Abs/Path/to/Notebook). "
+        "Make sure you are specifying the path correctly.\n\n"
         f"Stacktrace:\n  {where}: python\n"
         f"Looked for {looked} (as named, and with {' '.join(EXTENSIONS)})"
     )

@@ -1,4 +1,4 @@
-"""The source format ("Databricks notebook source" in .py .sql .scala .r) to a Document and back, byte for byte (reference 7.1)."""
+"""The source format (.py .sql .scala .r with the header) to a Document and back, byte for byte (reference 7.1)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parse(text: str, language: Language, path: Path | None = None) -> Document:
 
 
 def render(document: Document) -> str:
-    """The text of `document` in source format; cells that were read from such a file and not changed keep their bytes."""
+    """The text of `document` in source format; cells read from such a file and not changed keep their bytes."""
     last = len(document.cells) - 1
     cells = document.cells or (Cell(""),)
     return "".join(
@@ -58,6 +58,8 @@ def _unwritable(cell: Cell, language: Language) -> list[str]:
         reasons.append(f"a line reads '{mark}{_SEPARATOR}'; read back, the cell becomes two")
     if any(_magic_prefix(mark).match(line) for line in plain):
         reasons.append(f"a line begins with '{mark} MAGIC'; read back, the prefix is gone")
+    if cell.title is None and _title(plain, language)[2]:
+        reasons.append(f"its first line begins with '{mark} DBTITLE'; read back, it is the title")
     if cell.kind is CellType.RAW:
         reasons.append("a raw cell becomes a Markdown cell")
     return reasons
