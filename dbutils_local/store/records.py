@@ -94,11 +94,11 @@ class RunStore(Protocol):
         ...
 
     def create_run(self, summary: RunSummary, events: Sequence[Event]) -> RunSummary:
-        """Store a new run. If its idempotency_token is known, nothing is stored and the earlier run's summary returned."""
+        """Store a new run; one with a known idempotency_token stores nothing and gives the earlier run's summary."""
         ...
 
     def append(self, run_id: int, events: Sequence[Event], summary: RunSummary) -> None:
-        """Add events and the new summary row in one transaction; TaskStarted/TaskStubbed also index their task_run_id."""
+        """Add events and the new summary row in one transaction; TaskStarted/TaskStubbed index their task_run_id."""
         ...
 
     def events(self, run_id: int, after: int = 0) -> list[tuple[int, Event]]:
@@ -123,6 +123,14 @@ class RunStore(Protocol):
 
     def delete_run(self, run_id: int) -> None:
         """Forget a run; its artifacts are the caller's business."""
+        ...
+
+    def prune(self, before_ms: int) -> list[int]:
+        """Forget the runs that ended before `before_ms` (epoch ms); their ids."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files; the store may be used again."""
         ...
 
     def save_job(self, job: JobRecord) -> None:
