@@ -1,9 +1,9 @@
 """Where secrets are kept: scopes of named values in a file only the owner can read, a keyring, or the environment.
 
-The file is `<home>/secrets.toml`, mode 0600. Setting `secret_store = "keyring"` keeps the values in the system's keyring
-and only their names in the file; any other word is looked up among the entry points of group `dbutils_local.secret_stores`.
-The environment goes before all of them, for CI: secret `db-pass` of scope `prod` is `DBUTILS_LOCAL_SECRET__PROD__DB_PASS`
-(upper case, every other character an underscore).
+The file is `<home>/secrets.toml`, mode 0600. Setting `secret_store = "keyring"` keeps the values in the system's
+keyring and only their names in the file; any other word is looked up among the entry points of group
+`dbutils_local.secret_stores`. The environment goes before all of them, for CI: secret `db-pass` of scope `prod` is
+`DBUTILS_LOCAL_SECRET__PROD__DB_PASS` (upper case, every other character an underscore).
 """
 
 from __future__ import annotations

@@ -298,7 +298,7 @@ class CommandContext:
     def toJson(self) -> str:
         """Everything as JSON text."""
         run = None if self._place.job is None else {"id": self._place.job.task_run_id}
-        whole = {
+        whole: dict[str, Any] = {
             "rootRunId": run,
             "currentRunId": run,
             "jobGroup": job_group(self._place),

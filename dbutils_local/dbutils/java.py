@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import sys
-from functools import cache
 from typing import Any, ClassVar
 
 _calls = itertools.count(401)
@@ -110,12 +109,17 @@ def _with_py4j(kind: type[JavaError]) -> type[JavaError]:
     return kind if protocol is None else _joined(kind, protocol.Py4JJavaError)
 
 
-@cache
+_made: dict[tuple[type, type], type[JavaError]] = {}
+
+
 def _joined(kind: type[JavaError], py4j_error: type[Exception]) -> type[JavaError]:
     if issubclass(kind, py4j_error):
         return kind
-    # The module name marks it as made here, so that pickling finds the plain class below it.
-    return type(kind.displayed, (kind, py4j_error), {"__module__": "py4j.protocol", "displayed": kind.displayed})
+    if (kind, py4j_error) not in _made:
+        # The module name tells it from the plain class below it, which is the one pickling goes by.
+        members = {"__module__": "py4j.protocol", "displayed": kind.displayed}
+        _made[kind, py4j_error] = type(kind.displayed, (kind, py4j_error), members)
+    return _made[kind, py4j_error]
 
 
 class InputWidgetNotDefined(JavaError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from dbutils_local.dbutils.help import MODULES, overview
 from dbutils_local.dbutils.notebook import Exits, NotebookUtils
-from dbutils_local.redaction import Redactor
 from dbutils_local.dbutils.widgets import Widgets, WidgetsUtils
 from dbutils_local.errors import NotSupportedHere
 from dbutils_local.kernels.environment import Birth
 from dbutils_local.kernels.outbox import Notice, Outbox, Saying
+from dbutils_local.redaction import Redactor
 
 if TYPE_CHECKING:
+    from dbutils_local.dbutils.children import Children
     from dbutils_local.dbutils.context import CommandContext, EntryPoint
     from dbutils_local.dbutils.credentials import DatabricksCredentialUtils
     from dbutils_local.dbutils.data import DataUtils
@@ -71,6 +73,18 @@ class Session:
         from dbutils_local.dbutils.context import CommandContext
 
         return CommandContext.of(self)
+
+    @cached_property
+    def children(self) -> Children:
+        """The notebooks this process runs in turn."""
+        from dbutils_local.dbutils.children import Children
+
+        return Children(self)
+
+    @cached_property
+    def interactive_folder(self) -> Path:
+        """Where a process that belongs to no attempt keeps what it makes: one folder a process."""
+        return self.birth.home / "interactive" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
 
     @property
     def is_job(self) -> bool:
@@ -242,8 +256,8 @@ class DBUtils:
         """Print what there is."""
         if moduleOrMethod is None:
             print(overview())
-        elif isinstance(member := getattr(self, moduleOrMethod, None), Refused) or hasattr(member, "help"):
-            member.help()
+        elif moduleOrMethod in MODULES and "." not in moduleOrMethod:
+            getattr(self, moduleOrMethod).help()
         else:
             members = ", ".join(sorted(name for name in MODULES if "." not in name))
             raise ValueError(f"dbutils has no member {moduleOrMethod!r}; it has: {members}")

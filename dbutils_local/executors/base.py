@@ -9,11 +9,12 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from dbutils_local.core.state import Failure
-from dbutils_local.kernels.environment import JobContext
-from dbutils_local.spec.tasks import Task
+if TYPE_CHECKING:  # only names: a kernel imports StopToken from here and must not wait for pydantic
+    from dbutils_local.core.state import Failure
+    from dbutils_local.kernels.environment import JobContext
+    from dbutils_local.spec.tasks import Task
 
 
 @dataclass(frozen=True)
