@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from dbutils_local.views.palette import STYLE, fallback
 from dbutils_local.views.snapshot import Snapshot, TaskView, duration
@@ -53,7 +54,7 @@ def layout(upstream: Mapping[str, Sequence[str]]) -> Layout:
     boxes = {key: (MARGIN + rank[key] * (BOX_WIDTH + GAP_X), MARGIN + tops[key]) for key in upstream}
     routes = tuple(Route(above, key, _points(chain, rank, tops, boxes)) for (above, key), chain in chains.items())
     width = 2 * MARGIN + len(columns) * (BOX_WIDTH + GAP_X) - GAP_X if columns else 2 * MARGIN
-    height = 2 * MARGIN + max((tops[node] + BOX_HEIGHT for node in tops), default=0)
+    height = 2 * MARGIN + max((top + _height(node) for node, top in tops.items()), default=0)
     return Layout(boxes, routes, width, height)
 
 
@@ -99,7 +100,7 @@ def _neighbours(
     before: dict[Node, list[Node]] = {}
     after: dict[Node, list[Node]] = {}
     for chain in chains.values():
-        for left, right in zip(chain, chain[1:], strict=False):
+        for left, right in pairwise(chain):
             after.setdefault(left, []).append(right)
             before.setdefault(right, []).append(left)
     return before, after
@@ -209,7 +210,8 @@ def _edge(route: Route, taken: bool | None, outcomes: Sequence[str]) -> str:
         path.append(f"C{x + bend:g} {y:.1f} {toward_x - bend:g} {toward_y:.1f} {toward_x:g} {toward_y:.1f}")
         x, y = toward_x, toward_y
     kind = "dbl-edge dbl-off" if taken is False else "dbl-edge"
-    head = f'<path class="{kind} dbl-head" d="M{x - 7:g} {y - 4:.1f}L{x:g} {y:.1f}L{x - 7:g} {y + 4:.1f}" fill="none" stroke="#8a929c"/>'
+    tip = f"M{x - 7:g} {y - 4:.1f}L{x:g} {y:.1f}L{x - 7:g} {y + 4:.1f}"
+    head = f'<path class="{kind} dbl-head" d="{tip}" fill="none" stroke="#8a929c"/>'
     line = f'<path class="{kind}" d="{"".join(path)}" fill="none" stroke="#8a929c"/>'
     return f"{line}{head}{_outcome(route, outcomes)}"
 
@@ -219,7 +221,8 @@ def _outcome(route: Route, outcomes: Sequence[str]) -> str:
         return ""
     (x, y), (toward_x, toward_y) = route.points[0], route.points[1]
     middle_x, middle_y = (x + toward_x) / 2, (y + toward_y) / 2 - 4
-    return f'<text class="dbl-note" x="{middle_x:g}" y="{middle_y:.1f}" text-anchor="middle">{escape("/".join(outcomes))}</text>'
+    said = escape("/".join(outcomes))
+    return f'<text class="dbl-note" x="{middle_x:g}" y="{middle_y:.1f}" text-anchor="middle">{said}</text>'
 
 
 def _box(task: TaskView, x: float, y: float, link: str | None) -> str:
@@ -233,7 +236,8 @@ def _box(task: TaskView, x: float, y: float, link: str | None) -> str:
     box = (
         f'<g class="dbl-task dbl-{task.tone}" data-task="{escape(task.key)}" data-state="{task.word}" role="listitem" '
         f'aria-label="{escape(told)}"><title>{escape(told)}</title>'
-        f'<rect class="dbl-box" x="{x:g}" y="{y:.1f}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6" {fallback(task.tone)}/>'
+        f'<rect class="dbl-box" x="{x:g}" y="{y:.1f}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6" '
+        f"{fallback(task.tone)}/>"
         f'<rect class="dbl-bar" x="{x:g}" y="{y:.1f}" width="5" height="{BOX_HEIGHT}" rx="2"/>{text}{badge}</g>'
     )
     return f'<a href="{escape(link)}">{box}</a>' if link else box

@@ -18,19 +18,22 @@ PAGE_STYLE = (
     VARIABLES
     + """
 :root{color-scheme:light dark}
-body.dbl{margin:0;background:var(--dbl-paper);color:var(--dbl-text);font:14px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}
+body.dbl{margin:0;background:var(--dbl-paper);color:var(--dbl-text)}
+body.dbl{font:14px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}
 main,header,nav{max-width:1280px;margin:0 auto;padding:0 24px}
 h1{font-size:21px;margin:20px 0 4px}h2{font-size:15px;margin:28px 0 8px}
 a{color:#2272b4}@media(prefers-color-scheme:dark){a{color:#7ab8f0}}
 .soft{color:var(--dbl-soft)}.scroll{overflow:auto;border:1px solid var(--dbl-grid);border-radius:6px;padding:4px}
 table{border-collapse:collapse;width:100%;font-size:13px}th{text-align:left;color:var(--dbl-soft);font-weight:500}
+table.pairs{width:auto}table.pairs td:first-child{min-width:180px}
 td,th{border-bottom:1px solid var(--dbl-grid);padding:6px 10px 6px 0;vertical-align:top;overflow-wrap:anywhere}
 td.number{white-space:nowrap}tr.iteration td:first-child{padding-left:18px}
 .state{display:inline-block;padding:0 9px;border-radius:10px;border:1px solid;font-size:12px;white-space:nowrap}
 code,pre{font:12.5px/1.45 ui-monospace,Menlo,Consolas,monospace}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:4px 0;max-height:420px;overflow:auto}
 pre.error{border-left:3px solid var(--dbl-failed-accent);padding:6px 10px;background:var(--dbl-failed)}
-details{margin:8px 0;border:1px solid var(--dbl-grid);border-radius:6px;padding:6px 12px}summary{cursor:pointer;font-weight:600}
+details{margin:8px 0;border:1px solid var(--dbl-grid);border-radius:6px;padding:6px 12px}
+summary{cursor:pointer;font-weight:600}
 iframe{width:100%;height:70vh;border:0;background:var(--dbl-paper)}
 .notice{border-left:3px solid var(--dbl-retry-accent);background:var(--dbl-retry);padding:4px 10px;margin:6px 0}
 """
@@ -42,7 +45,7 @@ iframe{width:100%;height:70vh;border:0;background:var(--dbl-paper)}
 # Frames grow to their notebook; without scripts they scroll.
 _GROW = (
     "for(const f of document.querySelectorAll('iframe'))f.closest('details').addEventListener('toggle',()=>{"
-    "const d=f.contentDocument;if(d&&d.body)f.style.height=(d.documentElement.scrollHeight+4)+'px'})"
+    "const d=f.contentDocument;if(d&&d.body)f.style.height=Math.ceil(d.body.getBoundingClientRect().bottom+16)+'px'})"
 )
 
 
@@ -154,22 +157,22 @@ def details(task: TaskView, left: TaskReport | None, *, opened: bool = False) ->
     error = f"<p>{escape(task.error)}{escape(place)}</p>" if task.failure else ""
     trace = f'<pre class="error">{escape(task.failure.trace)}</pre>' if task.failure and task.failure.trace else ""
     value = f"<p>Exit value: <code>{escape(task.value)}</code></p>" if task.value is not None else ""
-    return (
-        f'<details id="task-{escape(task.key)}"{" open" if opened else ""}><summary>{escape(task.key)} {pill(task.label, task.tone)}</summary>'
-        f"{error}{trace}{value}{pairs('Parameters', task.parameters)}{pairs('Task values', task.values)}{_attempts(task)}"
-        f"{_logs(left)}{frame(left)}</details>"
-    )
+    head = f"<summary>{escape(task.key)} {pill(task.label, task.tone)}</summary>"
+    facts = f"{error}{trace}{value}{pairs('Parameters', task.parameters)}{pairs('Task values', task.values)}"
+    opening = f'<details id="task-{escape(task.key)}"{" open" if opened else ""}>'
+    return f"{opening}{head}{facts}{_attempts(task)}{_logs(left)}{frame(left)}</details>"
 
 
 def _attempts(task: TaskView) -> str:
     if len(task.attempts) < 2:
         return ""
     items = "".join(
-        f"<tr><td>attempt {a.number}</td><td>{pill(a.result or 'RUNNING', a.tone)}</td><td>{escape(when(a.started_at))}</td>"
-        f"<td>{duration(a.duration_ms)}</td><td>{'repair ' + str(a.repair) if a.repair else ''}</td></tr>"
+        f"<tr><td>attempt {a.number}</td><td>{pill(a.result or 'RUNNING', a.tone)}</td>"
+        f"<td>{escape(when(a.started_at))}</td><td>{duration(a.duration_ms)}</td>"
+        f"<td>{'repair ' + str(a.repair) if a.repair else ''}</td></tr>"
         for a in task.attempts
     )
-    return f"<h2>Attempts</h2><table><tbody>{items}</tbody></table>"
+    return f'<h2>Attempts</h2><table class="pairs"><tbody>{items}</tbody></table>'
 
 
 def _logs(left: TaskReport | None) -> str:
@@ -186,7 +189,8 @@ def frame(left: TaskReport | None) -> str:
         return ""
     inner = left.notebook.replace("&", "&amp;").replace('"', "&quot;")
     # The frame may be measured by its page (same origin), but nothing in it may run.
-    return f'<h2>Executed notebook</h2><iframe sandbox="allow-same-origin" title="executed notebook" srcdoc="{inner}"></iframe>'
+    opening = '<iframe sandbox="allow-same-origin" title="executed notebook"'
+    return f'<h2>Executed notebook</h2>{opening} srcdoc="{inner}"></iframe>'
 
 
 def pairs(name: str, values: Mapping[str, object]) -> str:
@@ -196,7 +200,7 @@ def pairs(name: str, values: Mapping[str, object]) -> str:
     items = "".join(
         f"<tr><td>{escape(key)}</td><td><code>{escape(_plain(value))}</code></td></tr>" for key, value in values.items()
     )
-    return f"<h2>{escape(name)}</h2><table><tbody>{items}</tbody></table>"
+    return f'<h2>{escape(name)}</h2><table class="pairs"><tbody>{items}</tbody></table>'
 
 
 def _plain(value: object) -> str:

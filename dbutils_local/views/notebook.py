@@ -14,10 +14,12 @@ _CSS = """
 body{margin:12px 16px;font:14px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;color:#1d2126;background:#fff}
 pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font:12.5px/1.45 ui-monospace,Menlo,Consolas,monospace}
 .jp-Cell,.cell{margin:0 0 12px}
-.input_area,.jp-InputArea-editor{background:#f5f6f7;border:1px solid #dfe3e7;border-radius:4px;padding:8px 10px;overflow:auto}
+.input_area,.jp-InputArea-editor{background:#f5f6f7;border:1px solid #dfe3e7;border-radius:4px}
+.input_area,.jp-InputArea-editor{padding:8px 10px;overflow:auto}
 .output_area,.output_subarea{padding:4px 10px;overflow:auto;max-width:100%}
 .prompt,.jp-InputPrompt,.jp-OutputPrompt{color:#7a838c;font-size:11px}
-.output_error pre,.ansi-red-fg{color:#b3261e}.ansi-green-fg{color:#2e7d4f}.ansi-cyan-fg{color:#1d6f7f}.ansi-blue-fg{color:#1f5fa8}
+.output_error pre,.ansi-red-fg{color:#b3261e}
+.ansi-green-fg{color:#2e7d4f}.ansi-cyan-fg{color:#1d6f7f}.ansi-blue-fg{color:#1f5fa8}
 .ansi-bold{font-weight:600}
 img,svg{max-width:100%}
 table{border-collapse:collapse;font-size:13px}td,th{border:1px solid #dfe3e7;padding:3px 8px;text-align:right}
@@ -33,7 +35,7 @@ def notebook_html(node: Any) -> str:
     except ImportError as error:
         raise MissingExtra("showing an executed notebook as HTML", "html") from error
     body, _ = HTMLExporter(template_name="basic", embed_images=True).from_notebook_node(node)
-    # A cell of nothing but line breaks between `<script` and `>` cannot hide: tags are matched over lines, until none is left.
+    # Taking a tag out can make a new one of its neighbours: go on until none is left.
     while (clean := _ACTIVE.sub("", body)) != body:
         body = clean
     return (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dbutils_local.views.snapshot import Tone
 
-# Tone -> (accent, light fill, dark fill). Databricks' meaning (jobs reference, 5.9): green success, red failed, pink skipped,
-# yellow waiting for retry, grey pending, canceled and timed out.
+# Tone -> (accent, light fill, dark fill). The meaning is Databricks' (jobs reference, 5.9): green success, red failed,
+# pink skipped, yellow waiting for retry, grey pending, canceled and timed out.
 _COLOURS: dict[Tone, tuple[str, str, str]] = {
     Tone.SUCCESS: ("#2e8b57", "#e6f4ec", "#173325"),
     Tone.FAILED: ("#d13438", "#fbe9e9", "#431b1d"),
@@ -31,12 +31,15 @@ VARIABLES = (
 STYLE = (
     VARIABLES
     + "svg.dbl{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;max-width:none}"
-    + "svg.dbl text{fill:var(--dbl-text)}svg.dbl .dbl-key{font-weight:600}svg.dbl .dbl-fact{fill:var(--dbl-soft);font-size:11px}"
+    + "svg.dbl text{fill:var(--dbl-text)}svg.dbl .dbl-key{font-weight:600}"
+    + "svg.dbl .dbl-fact{fill:var(--dbl-soft);font-size:11px}"
     + "svg.dbl .dbl-note{fill:var(--dbl-soft);font-size:11px;font-style:italic}"
-    + "svg.dbl .dbl-edge{fill:none;stroke:var(--dbl-line);stroke-width:1.4}svg.dbl .dbl-off{stroke-dasharray:4 4;opacity:.45}"
+    + "svg.dbl .dbl-edge{fill:none;stroke:var(--dbl-line);stroke-width:1.4}"
+    + "svg.dbl .dbl-off{stroke-dasharray:4 4;opacity:.45}"
     + "svg.dbl .dbl-head{stroke-dasharray:none}svg.dbl .dbl-grid{stroke:var(--dbl-grid);stroke-width:1}"
     + "svg.dbl .dbl-badge{fill:var(--dbl-paper);stroke:var(--dbl-retry-accent)}"
-    + "svg.dbl .dbl-badge-text{font-size:10px;fill:var(--dbl-retry-accent)}svg.dbl a{cursor:pointer;text-decoration:none}"
+    + "svg.dbl .dbl-badge-text{font-size:10px;fill:var(--dbl-retry-accent)}"
+    + "svg.dbl a{cursor:pointer;text-decoration:none}"
     + "".join(
         f"svg.dbl .dbl-{tone} .dbl-box{{fill:var(--dbl-{tone});stroke:var(--dbl-{tone}-accent)}}"
         f"svg.dbl .dbl-{tone} .dbl-bar{{fill:var(--dbl-{tone}-accent);stroke:none}}"

@@ -70,9 +70,8 @@ def changes(before: Snapshot | None, after: Snapshot) -> Iterator[str]:
     """One line for every state that changed, and one for every new notice."""
     seen = before.notices if before else ()
     yield from (f"notice: {notice}" for notice in after.notices[len(seen) :])
-    if before is None or before.word != after.word:
-        if not after.is_final:
-            yield f"run {after.run_id} {after.word}" + (f": {after.queue_reason}" if after.word == "QUEUED" else "")
+    if (before is None or before.word != after.word) and not after.is_final:
+        yield f"run {after.run_id} {after.word}" + (f": {after.queue_reason}" if after.word == "QUEUED" else "")
     old = {task.key: task for task in walk(before.tasks)} if before else {}
     for task in walk(after.tasks):
         yield from _change(old.get(task.key), task)

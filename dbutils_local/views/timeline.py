@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from dbutils_local.views.graph import shorten
 from dbutils_local.views.palette import STYLE, fallback
@@ -53,9 +54,9 @@ def svg(snapshot: Snapshot) -> str:
     title = f"Timeline of run {snapshot.run_id}: {snapshot.label}, {duration(snapshot.duration_ms)}"
     body = "".join(_row(row, snapshot, scale, TOP + ROW * index) for index, row in enumerate(rows))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="dbl" role="img" aria-label="{escape(title)}" width="{width:g}" '
-        f'height="{height}" viewBox="0 0 {width:g} {height}"><title>{escape(title)}</title><style>{STYLE}</style>'
-        f"{_grid(scale, height)}{body}</svg>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="dbl" role="img" aria-label="{escape(title)}" '
+        f'width="{width:g}" height="{height}" viewBox="0 0 {width:g} {height}">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style>{_grid(scale, height)}{body}</svg>"
     )
 
 
@@ -116,7 +117,7 @@ def _run(snapshot: Snapshot, scale: Scale, y: int) -> str:
 
 
 def _task(task: TaskView, scale: Scale, y: int, now: int) -> str:
-    parts = [_gap(before, after, scale, y) for before, after in zip(task.attempts, task.attempts[1:], strict=False)]
+    parts = [_gap(before, after, scale, y) for before, after in pairwise(task.attempts)]
     for attempt in task.attempts:
         said = f"{task.key}, attempt {attempt.number}: {attempt.result or task.label}, {duration(attempt.duration_ms)}"
         parts.append(_bar(attempt.tone, attempt.started_at, attempt.ended_at or now, said, scale, y))
