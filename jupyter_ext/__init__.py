@@ -1,0 +1,31 @@
+"""The doors Jupyter knocks on: the IPython extension, the server extension and the labextension."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Everything is imported inside the functions: each of the three callers needs only its own third.
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """`%load_ext jupyter_ext`; loading again brings the namespace up to date and installs nothing twice."""
+    from jupyter_ext.kernel.session import load
+
+    load(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """`%unload_ext jupyter_ext`: the kernel is as it was before."""
+    from jupyter_ext.kernel.session import unload
+
+    unload(ipython)
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    from jupyter_ext.server.app import App
+
+    return [{"module": "jupyter_ext.server.app", "app": App}]
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "labextension", "dest": "dbutils-local"}]

@@ -1,0 +1,122 @@
+"""The kernel's end of the line to the labextension: the widget bar, reruns after a change, and restarts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+TARGET = "dbutils_local.bar"
+
+
+class OnChange(Enum):
+    """What happens when a person changes a widget (reference 1.7)."""
+
+    RUN_NOTEBOOK = "run_notebook"
+    RUN_ACCESSED = "run_accessed_commands"
+    NOTHING = "do_nothing"
+
+
+class Bar:
+    """One comm a kernel; says nothing until the frontend's side has said hello.
+
+    Opening the comm where no labextension listens is harmless: the frontend closes it again.
+    """
+
+    def __init__(self, on_change: OnChange = OnChange.NOTHING) -> None:
+        self.on_change = on_change
+        self._lock = threading.RLock()
+        self._comm: Any = None
+        self._there = False
+        self._model_id: str | None = None
+        self._arrivals: list[Callable[[], None]] = []
+        self._cell: str | None = None
+        self._readers: dict[str, set[str]] = {}
+
+    @property
+    def is_there(self) -> bool:
+        """Whether a frontend has answered."""
+        return self._there
+
+    def open(self) -> None:
+        """Call the frontend."""
+        import comm
+
+        opened = comm.create_comm(target_name=TARGET, data={"model_id": None})
+        # ipykernel 7.4 would hold messages back until the running cell ends (guides/jupyter, 2); the attribute is private.
+        if hasattr(opened, "_reply_subshell_for"):
+            opened._reply_subshell_for = lambda data, default: default
+        opened.on_msg(self._heard)
+        opened.on_close(self._hung_up)
+        self._comm = opened
+
+    def close(self) -> None:
+        """Hang up."""
+        with self._lock:
+            opened, self._comm, self._there = self._comm, None, False
+        if opened is not None:
+            opened.close()
+
+    def show(self, model_id: str | None) -> None:
+        """Show this widget model above the notebook, or nothing."""
+        with self._lock:
+            changed, self._model_id = self._model_id != model_id, model_id
+        if changed and self._there:
+            self._say({"model_id": model_id})
+
+    def on_arrival(self, callback: Callable[[], None]) -> None:
+        """Call `callback` once when a frontend answers."""
+        with self._lock:
+            self._arrivals.append(callback)
+
+    def enter_cell(self, cell_id: str | None) -> None:
+        """A cell starts to run: what is read now is read by it."""
+        with self._lock:
+            self._cell = cell_id
+            for readers in self._readers.values():
+                readers.discard(cell_id or "")
+
+    def was_read(self, name: str) -> None:
+        """The running cell asked for a widget's value."""
+        with self._lock:
+            if self._cell:
+                self._readers.setdefault(name, set()).add(self._cell)
+
+    def was_chosen(self, name: str) -> None:
+        """A person changed a widget: have the frontend run again what the setting says."""
+        match self.on_change:
+            case OnChange.RUN_NOTEBOOK:
+                self._say({"run": "all"})
+            case OnChange.RUN_ACCESSED:
+                with self._lock:
+                    cells = sorted(self._readers.get(name, ()))
+                if cells:
+                    self._say({"run": cells})
+            case OnChange.NOTHING:
+                pass
+
+    def restart(self, then: str) -> bool:
+        """Ask the frontend to restart this kernel, to run `then` in the fresh one and after it the cells still waiting."""
+        if not self._there:
+            return False
+        self._say({"restart": {"code": then}})
+        return True
+
+    def _say(self, data: dict[str, Any]) -> None:
+        opened = self._comm
+        if opened is not None:
+            opened.send(data)
+
+    def _heard(self, message: Any) -> None:
+        # The frontend says hello when it first hears of us, and again after a page was reloaded.
+        with self._lock:
+            self._there = True
+            arrivals, self._arrivals = self._arrivals, []
+        for callback in arrivals:
+            callback()
+        self._say({"model_id": self._model_id})
+
+    def _hung_up(self, message: Any) -> None:
+        with self._lock:
+            self._there, self._comm = False, None

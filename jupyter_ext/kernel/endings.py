@@ -1,0 +1,92 @@
+"""How a cell ends that calls `dbutils.notebook.exit` or `restartPython`: without a red traceback, and stopping what waits."""
+
+from __future__ import annotations
+
+import html
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from dbutils_local.dbutils.library import RestartPython
+from dbutils_local.dbutils.notebook import NotebookExit
+
+if TYPE_CHECKING:
+    from jupyter_ext.kernel.session import Face
+
+EXIT_TYPE = "application/vnd.dbutils-local.exit+json"
+
+
+def catch_endings(face: Face, undo: ExitStack) -> None:
+    """Handle both exceptions in the shell; the reply stays an error with their name, so queued cells are aborted."""
+    ip = face.ip
+    before, tb_before = ip.custom_exceptions, ip.CustomTB
+
+    def handle(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None) -> None:
+        # The reply to the frontend carries the last traceback shown: not one of an earlier cell.
+        shell._last_traceback = []
+        if isinstance(error, NotebookExit):
+            show_exit(ip, face.session.redactor.redact(error.value))
+        else:
+            restart(face)
+
+    ip.set_custom_exc((NotebookExit, RestartPython), handle)
+
+    def put_back() -> None:
+        ip.custom_exceptions, ip.CustomTB = before, tb_before
+
+    undo.callback(put_back)
+
+
+def show_exit(ip: Any, value: str) -> None:
+    """Replace the cell's output by `Notebook exited: <value>` (reference 2.4)."""
+    text = f"Notebook exited: {value}"
+    if getattr(ip, "kernel", None) is None:
+        print(text)
+        return
+    from IPython.display import clear_output, display
+
+    clear_output(wait=True)
+    box = "padding:4px 10px;border-left:3px solid var(--jp-success-color1,#2e7d32);color:var(--jp-content-font-color1,inherit)"
+    bundle = {
+        "text/plain": text,
+        "text/html": f'<div style="{box};white-space:pre-wrap">{html.escape(text)}</div>',
+        EXIT_TYPE: {"value": value},
+    }
+    display(bundle, raw=True)
+
+
+def restart(face: Face) -> None:
+    """Start Python afresh. In a run the runner does it; in JupyterLab the labextension, which then goes on with the waiting cells."""
+    if not face.is_interactive:
+        return
+    if face.bar is not None and face.bar.restart(revival(face)):
+        print("Python restarts: variables and imports are gone, widgets stay.")
+    elif getattr(face.ip, "kernel", None) is not None:
+        print("Python restarts: variables and imports are gone. Run %load_ext dbutils_local again, then go on below.")
+        # The server (or VS Code) sees the process end and starts it again.
+        face.ip.kernel.do_shutdown(restart=True)
+    else:
+        face.ip.reset(new_session=False)
+        face.bind()
+        print("Variables are gone; imported modules stay loaded: start IPython again where packages were upgraded.")
+
+
+def revival(face: Face) -> str:
+    """Code that makes a fresh kernel know the widgets as they are now (reference 6.4: they survive)."""
+    widgets = face.session.widgets
+    defined = {one.name: (one.kind.value, one.default, list(one.choices), one.label) for one in widgets.defined()}
+    return f"import jupyter_ext.kernel.endings; jupyter_ext.kernel.endings.revive({defined!r}, {widgets.values()!r})"
+
+
+def revive(defined: dict[str, tuple[str, str, list[str], str | None]], values: dict[str, str]) -> None:
+    """Run in the fresh kernel: load the extension and define the widgets with the values they had."""
+    from IPython import get_ipython
+
+    from dbutils_local.dbutils.session import current_session
+    from dbutils_local.dbutils.widgets import Widget, WidgetKind
+    from jupyter_ext.kernel.session import load
+
+    load(get_ipython())
+    widgets = current_session().widgets
+    for name, (kind, default, choices, label) in defined.items():
+        widgets.define(Widget(name, WidgetKind(kind), default, tuple(choices), label))
+        widgets.assign(name, values[name])

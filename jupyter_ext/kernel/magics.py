@@ -1,0 +1,240 @@
+"""The magics of Databricks, and the input transformers that let a cell start with one percent sign (reference 7.4)."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from dbutils_local.errors import NotSupportedHere, UserError
+from dbutils_local.notebooks.cells import REFUSED, cell_to_python
+from jupyter_ext.kernel.include import include, is_ours, now
+
+if TYPE_CHECKING:
+    from jupyter_ext.kernel.session import Face
+
+# `%sql` cells reach us under this prefix whatever other extensions call %%sql.
+PREFIX = "databricks_"
+_RUN_LINE = re.compile(r"get_ipython\(\)\.run_line_magic\('run', (?P<argument>.*)\)\s*\Z")
+_CELL_LANGUAGES = ("sql", "md", "sh", "fs", "scala", "r")
+
+
+def install(face: Face, undo: ExitStack) -> None:
+    """Register every magic and both transformers; `undo` puts back what was there before."""
+    magics = Magics(face)
+    for name in _CELL_LANGUAGES:
+        _register(face.ip, getattr(magics, name), PREFIX + name, ("cell",), undo)
+        _register(face.ip, getattr(magics, name), name, _free_kinds(face.ip, name), undo)
+    for name in ("run", "pip", "workflow", "restart_python", "set_cell_max_output_size_in_mb", "tensorboard"):
+        _register(face.ip, getattr(magics, name), name, ("line",), undo)
+    _register(face.ip, magics.workflow, "workflow", ("cell",), undo)
+    for name, reason in REFUSED.items():
+        _register(face.ip, _refusal(reason), name, ("line", "cell"), undo)
+    _transform(face.ip.input_transformers_cleanup, to_python, undo)
+    _transform(face.ip.input_transformers_post, await_runs, undo)
+
+
+def to_python(lines: list[str]) -> list[str]:
+    """A single-percent cell as the cell magic that is certainly ours; any other cell as it is. Pure: runs several times a cell."""
+    source = "".join(lines)
+    if source.lstrip().startswith("%%"):
+        return lines
+    # IPython ends the source with a newline, Databricks' grammar does not count it as a line.
+    python = cell_to_python(source.removesuffix("\n"))
+    if python == source.removesuffix("\n"):
+        return lines
+    if python.startswith("%%"):
+        python = "%%" + PREFIX + python[2:]
+    return (python + "\n").splitlines(keepends=True)
+
+
+def await_runs(lines: list[str]) -> list[str]:
+    """Each `%run` on a line of its own awaited, so that a notebook that awaits at top level can come in by it."""
+    return [_awaited(line) for line in lines]
+
+
+def _awaited(line: str) -> str:
+    found = _RUN_LINE.match(line)
+    if not found or found["argument"].lstrip("'\" ").startswith("-"):
+        return line
+    return f"await get_ipython().run_notebook({found['argument']})\n"
+
+
+class Magics:
+    """What each magic does; the methods are registered under their names."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+        self._ip_run = face.ip.find_line_magic("run")
+        self._ip_pip = face.ip.find_line_magic("pip")
+        face.ip.run_notebook = self.run_notebook
+
+    async def run_notebook(self, line: str) -> None:
+        """`%run` at the top level of a cell."""
+        __tracebackhide__ = True
+        if is_ours(self._face, line):
+            await include(self._face, line)
+        else:
+            # IPython's own expands Python variables in its line.
+            self._ip_run(self._face.ip.var_expand(line))
+
+    def run(self, line: str) -> None:
+        """`%run` inside a block, and by name; IPython's own for its options and for plain scripts."""
+        __tracebackhide__ = True
+        if is_ours(self._face, line):
+            now(include(self._face, line))
+        else:
+            # IPython's own expands Python variables in its line.
+            self._ip_run(self._face.ip.var_expand(line))
+
+    def sql(self, line: str, cell: str | None = None) -> Any:
+        """Run SQL; shows the last result and binds it to `_sqldf`; as a line magic it is also the value."""
+        from jupyter_ext.kernel.sqlcells import run_sql
+
+        __tracebackhide__ = True
+        return run_sql(self._face, _joined(line, cell), is_cell=cell is not None)
+
+    def md(self, line: str, cell: str | None = None) -> None:
+        """Show Markdown; `$./notebook` links become relative ones."""
+        from IPython.display import Markdown
+        from IPython.display import display as show
+
+        text = re.sub(r"\]\(\$(?=\.{0,2}/)", "](", _joined(line.removeprefix("-sandbox").lstrip(), cell))
+        show(Markdown(text.replace("\\\\(", "$").replace("\\\\)", "$")))
+
+    def sh(self, line: str, cell: str | None = None) -> None:
+        """Run a shell script in the current folder; only with -e does a failing one fail the cell (reference 7.4)."""
+        from jupyter_ext.kernel.shell import run_script
+
+        strict = re.match(r"\s*-e\b", line) is not None
+        run_script(_joined(line.lstrip().removeprefix("-e").lstrip() if strict else line, cell), strict=strict)
+
+    def fs(self, line: str, cell: str | None = None) -> Any:
+        """`%fs command arguments`: dbutils.fs with shell-like quoting (reference 5.5); `ls` and `mounts` show a table."""
+        words = shlex.split(_joined(line, cell), comments=True)
+        if not words:
+            raise UserError("%fs: no command; write %fs ls /path, or %fs help")
+        name, recursive, arguments = words[0], "-r" in words[1:], [word for word in words[1:] if word != "-r"]
+        files = self._face.ip.user_ns["dbutils"].fs
+        command = getattr(files, name, None)
+        if name.startswith("_") or not callable(command):
+            raise UserError(f"%fs {name}: no such command; %fs help lists them")
+        if recursive and name not in ("rm", "cp", "mv"):
+            raise UserError(f"%fs {name}: -r belongs to rm, cp and mv")
+        found = command(*arguments, **({"recurse": True} if recursive else {}))
+        return self._show_files(name, found, is_cell=cell is not None)
+
+    def _show_files(self, name: str, found: Any, *, is_cell: bool) -> Any:
+        from jupyter_ext.kernel.display import display
+
+        if not is_cell:
+            return found
+        if isinstance(found, list | tuple) and found:
+            display(found)
+        elif isinstance(found, str):
+            print(found)
+        elif found is not None:
+            print(f"{name}: {'true' if found is True else found}" if found != [] else "(nothing there)")
+        return None
+
+    def pip(self, line: str) -> None:
+        """IPython's %pip, except that a failure of pip fails the cell."""
+        import subprocess
+
+        __tracebackhide__ = True
+        self._face.ip.user_ns["_exit_code"] = 0
+        self._ip_pip(line)
+        if code := self._face.ip.user_ns.get("_exit_code"):
+            raise subprocess.CalledProcessError(code, f"pip {line}")
+
+    def restart_python(self, line: str) -> None:
+        """As dbutils.library.restartPython()."""
+        __tracebackhide__ = True
+        self._face.ip.user_ns["dbutils"].library.restartPython()
+
+    def set_cell_max_output_size_in_mb(self, line: str) -> None:
+        """From the next cell on, cut a cell's text output at this many megabytes, 1 to 20 (reference 8.3)."""
+        if not re.fullmatch(r"\s*\d+\s*", line) or not 1 <= int(line) <= 20:
+            raise UserError(f"%set_cell_max_output_size_in_mb takes a whole number from 1 to 20, not {line.strip()!r}")
+        self._face.curtain.budget.megabytes = int(line)
+
+    def tensorboard(self, line: str) -> None:
+        """TensorBoard's own magic, once `%load_ext tensorboard` has put it here; refused until then."""
+        raise NotSupportedHere("%tensorboard: load it first with %load_ext tensorboard (package tensorboard)")
+
+    def workflow(self, line: str, cell: str | None = None) -> Any:
+        """`%workflow run job.yml` and the other words of the command line; `%%workflow` runs the job in the cell."""
+        from jupyter_ext.kernel.workflow import run_workflow
+
+        __tracebackhide__ = True
+        return run_workflow(self._face, line, cell)
+
+    def scala(self, line: str, cell: str | None = None) -> None:
+        """Refused, naming the cell."""
+        raise _no_language("scala", "Scala", _joined(line, cell))
+
+    def r(self, line: str, cell: str | None = None) -> None:
+        """Refused, naming the cell."""
+        raise _no_language("r", "R", _joined(line, cell))
+
+
+def _no_language(magic: str, language: str, code: str) -> NotSupportedHere:
+    first = next((text for text in code.splitlines() if text.strip()), "")
+    return NotSupportedHere(
+        f"this cell is in {language} (%{magic}), which is not run on this machine; it begins with: {first.strip()[:80]!r}. "
+        "Translate it to Python or SQL, or start it with %skip to go on without it"
+    )
+
+
+def _joined(line: str, cell: str | None) -> str:
+    return line if cell is None else f"{line}\n{cell}" if line.strip() else cell
+
+
+def _refusal(reason: str) -> Callable[..., None]:
+    def refused(line: str, cell: str | None = None) -> None:
+        raise NotSupportedHere(reason)
+
+    return refused
+
+
+def _free_kinds(ip: Any, name: str) -> tuple[str, ...]:
+    """Where nobody else has a magic of that name: another extension's %%sql, and IPython's %%sh, stay reachable."""
+    return tuple(kind for kind in ("line", "cell") if name not in ip.magics_manager.magics[kind])
+
+
+def _register(ip: Any, function: Callable[..., Any], name: str, kinds: tuple[str, ...], undo: ExitStack) -> None:
+    from IPython.core.magic import no_var_expand
+
+    # `$name` and braces in the line are Databricks', not Python variables; %pip expands them as IPython does.
+    wrapped = function if name == "pip" else no_var_expand(_plain(function))
+    for kind in kinds:
+        table = ip.magics_manager.magics[kind]
+        before = table.get(name)
+        table[name] = wrapped
+        undo.callback(_put_back, table, name, wrapped, before)
+
+
+def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    # Attributes cannot be set on a bound method.
+    def magic(*arguments: Any) -> Any:
+        __tracebackhide__ = True
+        return function(*arguments)
+
+    magic.__doc__ = function.__doc__
+    return magic
+
+
+def _put_back(table: dict[str, Any], name: str, ours: Any, before: Any) -> None:
+    if table.get(name) is not ours:
+        return
+    if before is None:
+        del table[name]
+    else:
+        table[name] = before
+
+
+def _transform(transformers: list[Any], ours: Callable[[list[str]], list[str]], undo: ExitStack) -> None:
+    transformers.append(ours)
+    undo.callback(transformers.remove, ours)

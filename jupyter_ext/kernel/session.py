@@ -1,0 +1,194 @@
+"""What `%load_ext dbutils_local` puts into a kernel, and takes out of it again."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from dbutils_local.dbutils.session import current, current_session
+from dbutils_local.kernels.environment import VARIABLE
+from jupyter_ext.kernel.outputs import Curtain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dbutils_local.dbutils.session import Session
+    from dbutils_local.sql.engine import Engine
+    from jupyter_ext.kernel.bar import Bar
+    from jupyter_ext.kernel.panel import Panel
+
+_ATTRIBUTE = "_dbutils_local_face"
+
+
+def load(ip: Any) -> None:
+    """Install into the shell `ip` what is not yet there, and bind the namespace to this process's `dbutils`.
+
+    A kernel that waited in a pool is bound a second time, when it learns its task.
+    """
+    face = getattr(ip, _ATTRIBUTE, None)
+    if face is None:
+        face = Face(ip)
+        face.install()
+        setattr(ip, _ATTRIBUTE, face)
+    face.bind()
+
+
+def unload(ip: Any) -> None:
+    """Take everything out again; what the user has put in place of ours stays."""
+    face = getattr(ip, _ATTRIBUTE, None)
+    if face is not None:
+        face.remove()
+        delattr(ip, _ATTRIBUTE)
+
+
+def face_of(ip: Any) -> Face:
+    """The face installed in `ip`; loads it where it is missing."""
+    load(ip) if getattr(ip, _ATTRIBUTE, None) is None else None
+    face: Face = getattr(ip, _ATTRIBUTE)
+    return face
+
+
+class Face:
+    """`dbutils` and its company in one IPython shell."""
+
+    def __init__(self, ip: Any) -> None:
+        self.ip = ip
+        self.curtain = Curtain(ip, lambda: current_session().redactor)
+        self.including: list[Path] = []  # files on their way in by %run, the innermost last
+        self.panel: Panel | None = None
+        self.bar: Bar | None = None
+        self._undo = ExitStack()
+        self._bound: dict[str, Any] = {}
+        self._session: Session | None = None
+        self._engines: dict[str, Engine] = {}
+
+    @property
+    def session(self) -> Session:
+        """The session behind this process's `dbutils`."""
+        return current_session()
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person works here: nobody of ours started this process."""
+        return VARIABLE not in self.session.environ
+
+    def install(self) -> None:
+        """Everything that stays until unload: output covers, error handlers, magics, events."""
+        from jupyter_ext.kernel import magics
+        from jupyter_ext.kernel.endings import catch_endings
+
+        self.curtain.draw(self._undo)
+        catch_endings(self, self._undo)
+        magics.install(self, self._undo)
+        for event, callback in (("pre_run_cell", self._before_cell), ("post_run_cell", self._after_cell)):
+            self.ip.events.register(event, callback)
+            self._undo.callback(self.ip.events.unregister, event, callback)
+
+    def bind(self) -> None:
+        """Point names, imports and paths at this process's `dbutils`; again after it was renewed."""
+        session = self.session
+        if session is self._session and all(name in self.ip.user_ns for name in self._bound):
+            return
+        self._session = session
+        self._bind_names()
+        self._bind_imports()
+        self._bind_paths()
+        self._bind_panel()
+
+    def _bind_names(self) -> None:
+        from jupyter_ext.kernel.display import display, displayHTML
+
+        dbutils = current()
+        names = {
+            "dbutils": dbutils,
+            "display": display,
+            "displayHTML": displayHTML,
+            "getArgument": dbutils.widgets.getArgument,
+        }
+        # Not interactive: %who lists what the user made.
+        self.ip.push(names, interactive=False)
+        self._bound = names
+        if not _is_there("dbutils_local.spark"):
+            return
+        from dbutils_local import spark
+
+        spark.install(self.ip.user_ns, self.session.settings)
+
+    def _bind_imports(self) -> None:
+        if not _is_there("dbutils_local.dbutils.shims"):
+            return
+        from dbutils_local.dbutils import shims
+
+        shims.install(self.ip.user_ns)
+
+    def _bind_paths(self) -> None:
+        # As on Databricks: the notebook's folder and the top of its repository can be imported from (reference 3).
+        birth = self.session.birth
+        folders = [birth.notebook_file.parent] if birth.notebook_file else []
+        for folder in map(str, (*folders, birth.workspace_root)):
+            if folder not in sys.path:
+                sys.path.append(folder)
+
+    def _bind_panel(self) -> None:
+        if self.panel is not None:
+            self.panel.close()
+            self.panel = None
+        if not self.is_interactive or getattr(self.ip, "kernel", None) is None:
+            return
+        from jupyter_ext.kernel.bar import Bar, OnChange
+        from jupyter_ext.kernel.panel import Panel
+
+        if self.bar is None:
+            self.bar = Bar(OnChange(self.session.settings.on_widget_change))
+            self.bar.open()
+            self._undo.callback(self.bar.close)
+        self.panel = Panel(self.session.widgets, self.bar, by_name=self.session.settings.widget_order == "name")
+
+    def remove(self) -> None:
+        """Undo `install` and `bind`."""
+        if self.panel is not None:
+            self.panel.close()
+        for name, value in self._bound.items():
+            if self.ip.user_ns.get(name) is value:
+                self.ip.drop_by_id({name: value})
+        for engine in self._engines.values():
+            engine.close()
+        self._undo.close()
+
+    def engine(self) -> Engine:
+        """What runs `%sql` now: Spark once a session is in use, else the embedded engine; each kept for its views."""
+        from dbutils_local import spark
+        from dbutils_local.sql.engine import engine_for
+
+        settings = self.session.settings
+        running = spark.active()
+        name = "spark" if running is not None or settings.sql_engine == "spark" else "duckdb"
+        if name not in self._engines:
+            self._engines[name] = engine_for(settings, running, lambda: spark.session(settings))
+        return self._engines[name]
+
+    def _before_cell(self, info: Any) -> None:
+        self.curtain.budget.refill()
+        if self.bar is not None:
+            self.bar.enter_cell(getattr(info, "cell_id", None))
+        self._start_spark_for(info.raw_cell or "")
+
+    def _start_spark_for(self, source: str) -> None:
+        if not _is_there("dbutils_local.spark"):
+            return
+        from dbutils_local import spark
+
+        spark.prepare(self.ip.user_ns, source)
+
+    def _after_cell(self, result: Any) -> None:
+        error = result.error_in_exec or result.error_before_exec
+        if warning := self.session.exits.settle(error):
+            self.session.notice(warning)
+        self.curtain.settle()
+
+
+def _is_there(module: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(module) is not None
