@@ -34,7 +34,8 @@ def notebook_html(node: Any) -> str:
         from nbconvert import HTMLExporter
     except ImportError as error:
         raise MissingExtra("showing an executed notebook as HTML", "html") from error
-    body, _ = HTMLExporter(template_name="basic", embed_images=True).from_notebook_node(node)
+    exporter: Any = HTMLExporter
+    body, _ = exporter(template_name="basic", embed_images=True).from_notebook_node(node)
     # Taking a tag out can make a new one of its neighbours: go on until none is left.
     while (clean := _ACTIVE.sub("", body)) != body:
         body = clean
