@@ -1,0 +1,77 @@
+"""Which parameters reach a task: the run's over the job's over the task's (jobs reference, 2.2 and 2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dbutils_local.core.references import Scope, resolve_value
+
+# The members whose parameters are a map: the run's map is laid over the task's, and job parameters over both.
+_MAPS = {"notebook_task": "base_parameters", "sql_task": "parameters", "run_job_task": "job_parameters"}
+
+
+def resolved_task(task: Mapping[str, Any], overriding: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+    """The JSON of a task as it is run: the run's deprecated `*_params` put in, then every reference replaced.
+
+    Of a for_each task only the inputs are resolved: its inner task is resolved once for each iteration.
+    """
+    member = kind_of(task)
+    overridden = overridden_member(member, task[member], overriding)
+    if member == "for_each_task":
+        resolved = {**overridden, "inputs": resolve_value(overridden["inputs"], scope)}
+    else:
+        resolved = resolve_value(overridden, scope)
+    return {**task, member: resolved}
+
+
+def parameters_for(task: Mapping[str, Any], job_parameters: Mapping[str, str]) -> dict[str, str]:
+    """What the code of a resolved task can read by name: widgets, `--k=v` arguments, `:k` markers, a child's parameters.
+
+    Empty for the kinds that job parameters reach only through references.
+    """
+    member = kind_of(task)
+    own = _own_parameters(member, task[member])
+    return {} if own is None else {**own, **job_parameters}
+
+
+def overridden_member(kind: str, member: Mapping[str, Any], overriding: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's member with the run's deprecated `*_params`: lists replace, maps are laid over; empty ones say nothing."""
+    changed = dict(member)
+    given = {name: value for name, value in overriding.items() if value}
+    match kind:
+        case "notebook_task" if "notebook_params" in given:
+            changed["base_parameters"] = {**(member.get("base_parameters") or {}), **given["notebook_params"]}
+        case "spark_python_task" if "python_params" in given:
+            changed["parameters"] = list(given["python_params"])
+        case "python_wheel_task":
+            _override_wheel(changed, given)
+        case "spark_jar_task" if "jar_params" in given:
+            changed["parameters"] = list(given["jar_params"])
+        case "sql_task" if "sql_params" in given:
+            changed["parameters"] = {**(member.get("parameters") or {}), **given["sql_params"]}
+        case "dbt_task" if "dbt_commands" in given:
+            changed["commands"] = list(given["dbt_commands"])
+    return changed
+
+
+def kind_of(task: Mapping[str, Any]) -> str:
+    """The member that says what a task does, such as "notebook_task"."""
+    return next(name for name in task if name.endswith("_task") and task[name] is not None)
+
+
+def _override_wheel(member: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """A wheel takes its arguments by place or by name, never both: the run's way replaces the task's."""
+    if "python_named_params" in given:
+        member["named_parameters"] = {**(member.get("named_parameters") or {}), **given["python_named_params"]}
+        member.pop("parameters", None)
+    elif "python_params" in given:
+        member["parameters"] = list(given["python_params"])
+        member.pop("named_parameters", None)
+
+
+def _own_parameters(kind: str, member: Mapping[str, Any]) -> dict[str, str] | None:
+    if kind == "python_wheel_task":
+        named = member.get("named_parameters")
+        return None if named is None else dict(named)
+    return dict(member.get(_MAPS[kind]) or {}) if kind in _MAPS else None
