@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from enum import Enum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from dbutils_local.spec.base import HONOURED, Key, Spec, Text, TextMap, Whole, honoured, noted, refused
@@ -15,7 +16,7 @@ MAX_DBT_COMMANDS = 10
 MAX_WEBHOOKS = 3
 MAX_BASE_PARAMETERS_BYTES = 1_000_000
 MAX_FOR_EACH_LITERAL = 5_000
-JOB_ID_REFERENCE = r"^\$\{resources\.jobs\.[A-Za-z0-9_\-]+\.id\}$"
+JOB_ID_REFERENCE = re.compile(r"\$\{resources\.jobs\.([A-Za-z0-9_\-]+)\.id\}")
 
 _ONLY_THERE = "runs only on Databricks; leave the task out (--only) or stand in for it (--stub TASK)"
 _COMPUTE = "no cluster is started: the task runs on this machine"
@@ -127,6 +128,19 @@ def _starts_with_dbt(command: str) -> str:
             "dbt_command", "each command must start with 'dbt', found {command}", {"command": repr(command)}
         )
     return command
+
+
+def _job_id(value: Any) -> Any:
+    if isinstance(value, str) and JOB_ID_REFERENCE.fullmatch(value):
+        return value
+    try:
+        if not isinstance(value, bool | float):
+            return int(value)
+    except (TypeError, ValueError):
+        pass
+    raise PydanticCustomError(
+        "job_id", "must be a job's number or ${{resources.jobs.KEY.id}}, found {found}", {"found": repr(value)}
+    )
 
 
 def _literal_fits(inputs: str) -> str:
@@ -420,7 +434,7 @@ class PipelineParams(Spec):
 class RunJobTask(Spec):
     """Another job, run as a task; `job_id` is text only while it is `${resources.jobs.KEY.id}`."""
 
-    job_id: Annotated[Whole | Annotated[str, StringConstraints(pattern=JOB_ID_REFERENCE)], HONOURED]
+    job_id: Annotated[int | str, BeforeValidator(_job_id), HONOURED]
     job_parameters: Annotated[TextMap | None, HONOURED] = None
     notebook_params: Annotated[TextMap | None, HONOURED] = None
     python_params: Annotated[list[Text] | None, HONOURED] = None
