@@ -37,7 +37,9 @@ def _is_reference(node: Node) -> bool:
 
 
 def _kind(node: Node) -> str:
-    return {dict: "a mapping", list: "a list"}.get(type(node.value), "a single value")
+    return (
+        "a mapping" if isinstance(node.value, dict) else "a list" if isinstance(node.value, list) else "a single value"
+    )
 
 
 def merge_by_key(listed: Node, key: str, *, ordered: bool = False) -> Node:

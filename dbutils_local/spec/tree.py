@@ -244,7 +244,10 @@ class _Reader:
             case yaml.SequenceNode():
                 converted = [self._convert(below) for below in composed.value]
                 return [node for node, _ in converted], 1 + sum(size for _, size in converted)
-        return scalar(composed.value, quoted=style in ("'", '"', "|", ">") or self._starts(composed, "!!str")), 1
+            case yaml.ScalarNode():
+                written_as_text = composed.style in ("'", '"', "|", ">") or self._starts(composed, "!!str")
+                return scalar(composed.value, quoted=written_as_text), 1
+        return None, 1
 
     def _mapping(self, composed: yaml.MappingNode) -> tuple[dict[str, Node], int]:
         own: dict[str, Node] = {}
