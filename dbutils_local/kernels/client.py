@@ -6,17 +6,18 @@ and the order to stop. What a message does to the notebook is nbclient's `proces
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import Any
 
-import zmq
 from nbclient.exceptions import CellExecutionComplete, CellTimeoutError, DeadKernelError
 from nbclient.util import run_sync
 from papermill.clientwrap import PapermillNotebookClient
 
 from dbutils_local.kernels.bootstrap import bootstrap_code, extension_names
 from dbutils_local.kernels.execution import GRACE, CellError, Ending, Execution
-from dbutils_local.kernels.kernel import Kernel, KernelFailed, start_kernel
+from dbutils_local.kernels.kernel import Kernel, KernelFailed, zmq_poller
+from dbutils_local.kernels.start import start_kernel
 
 EXIT, RESTART = "NotebookExit", "RestartPython"  # exception names by which the kernel side speaks to us
 ALIVE_EVERY = 1.0  # seconds between looks at a process that cannot tell of its death
@@ -89,6 +90,8 @@ class NotebookClient(PapermillNotebookClient):
             return False
         except DeadKernelError:
             assert self._kernel is not None
+            if reason := self._kernel.start_failure:
+                raise KernelFailed(reason) from None
             self._fail(cell, index, CellError("DeadKernelError", _how_it_died(self._kernel), (), index), Ending.DIED)
             return False
         except CellTimeoutError as error:
@@ -142,22 +145,16 @@ class NotebookClient(PapermillNotebookClient):
         for notice in kernel.notices:
             if notice not in self.execution.notices:
                 self.execution.notices.append(notice)
-        self._poller = zmq.Poller()
-        for source in (
-            self.kc.shell_channel.socket,
-            self.kc.iopub_channel.socket,
-            self.execution.alarm.socket.fileno(),
-            kernel.life,
-        ):
-            if source is not None:
-                self._poller.register(source, zmq.POLLIN)
+        channels = (self.kc.shell_channel.socket, self.kc.iopub_channel.socket)
+        self._poller = zmq_poller(*channels, self.execution.alarm.socket.fileno(), kernel.life)
         self._bootstrap()
 
     def _bootstrap(self) -> None:
-        """Load our extensions and learn the language; silent, so counters and outputs stay clean."""
-        language = self._ask(self.kc.kernel_info())["language_info"]
-        self.nb.metadata["language_info"] = language
-        if language["name"] != "python":
+        """Learn the language and load our extensions, where the kernel has not done so; silent: counters and outputs stay clean."""
+        assert self._kernel is not None
+        language = self._kernel.language_info or self._ask(self.kc.kernel_info())["language_info"]
+        self.nb.metadata["language_info"] = dict(language)
+        if self._kernel.has_extensions or language["name"] != "python":
             return
         names = self.execution.kernel.extensions
         code = bootstrap_code(extension_names() if names is None else names)
@@ -318,7 +315,13 @@ def _error_output(error: CellError) -> Any:
 
 
 def _how_it_died(kernel: Kernel) -> str:
-    words = kernel.last_words()
-    return "the Python process of the notebook died" + (
-        f": {words}" if words else " without a word (killed, or out of memory)"
+    code, words = kernel.exit_code(), kernel.last_words()
+    by = (
+        f" of signal {-code} ({signal.Signals(-code).name})"
+        if code is not None and code < 0
+        else f" with exit code {code}"
+    )
+    hint = "; it may have run out of memory" if code == -9 and not words else ""
+    return (
+        f"the Python process of the notebook died{by if code is not None else ''}{hint}{f': {words}' if words else ''}"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -45,13 +44,22 @@ class Kernel(Protocol):
     client: BlockingKernelClient
     pid: int
     notices: tuple[str, ...]  # what the user should know about how it was started
+    language_info: Mapping[str, Any] | None  # as in kernel_info_reply; None: ask the kernel
+    has_extensions: bool  # True: it has loaded the request's extensions itself
 
     @property
     def life(self) -> int | None:
         """A file descriptor that becomes readable when the process ends; None: ask `is_alive`."""
 
+    @property
+    def start_failure(self) -> str | None:
+        """Why it gave up before the first cell, if it did."""
+
     def is_alive(self) -> bool:
         """Whether the process runs."""
+
+    def exit_code(self) -> int | None:
+        """Of the ended process (negative: the signal); None: it runs, or nobody knows."""
 
     def interrupt(self) -> None:
         """SIGINT to the kernel and what it started, as Jupyter's stop button does."""
@@ -105,6 +113,28 @@ def wait_until_ready(kernel: Kernel, timeout: float = STARTUP_TIMEOUT) -> None:
             raise KernelFailed(f"the kernel did not answer within {timeout:.0f} s{_because(kernel.last_words())}")
 
 
+def wait_for_welcome(kernel: Kernel, timeout: float = STARTUP_TIMEOUT) -> None:
+    """Return when the kernel's output channel has greeted us (ipykernel 7 and later): from then on no message is lost."""
+    iopub = kernel.client.iopub_channel
+    poller = zmq_poller(iopub.socket, kernel.life)
+    if not (ready := dict(poller.poll(int(timeout * 1000)))):
+        raise KernelFailed(f"the kernel did not answer within {timeout:.0f} s{_because(kernel.last_words())}")
+    if iopub.socket not in ready:
+        raise KernelFailed(f"the kernel died while it started{_because(kernel.last_words())}")
+    iopub.get_msg(timeout=0)
+
+
+def zmq_poller(*sources: Any) -> zmq.Poller:
+    """A poller for what can be read from these sockets and file descriptors (None is left out)."""
+    import zmq
+
+    poller = zmq.Poller()
+    for source in sources:
+        if source is not None:
+            poller.register(source, zmq.POLLIN)
+    return poller
+
+
 def _is_idle(message: Mapping[str, Any], asked: list[str]) -> bool:
     ours = message["parent_header"].get("msg_id") in asked
     return ours and message["msg_type"] == "status" and message["content"]["execution_state"] == "idle"
@@ -142,6 +172,8 @@ class OrdinaryKernel:
     manager: Any
     folder: Path
     notices: tuple[str, ...] = ()
+    language_info: Mapping[str, Any] | None = None
+    has_extensions: bool = False
     life: int | None = None
     pid: int = field(init=False)
 
@@ -184,8 +216,16 @@ class OrdinaryKernel:
             raise
         return kernel
 
+    @property
+    def start_failure(self) -> str | None:
+        return None
+
     def is_alive(self) -> bool:
         return bool(self.manager.is_alive())
+
+    def exit_code(self) -> int | None:
+        process = getattr(self.manager.provisioner, "process", None)
+        return None if process is None else process.poll()
 
     def interrupt(self) -> None:
         if self.is_alive():
@@ -216,14 +256,3 @@ def tail(log: Path, lines: int = 20) -> str:
     except OSError:
         return ""
     return "\n".join(text.strip().splitlines()[-lines:])
-
-
-def start_kernel(request: KernelRequest) -> Kernel:
-    """A ready kernel: warm from the fork server where that is possible, else started the ordinary way."""
-    return OrdinaryKernel.start(request)
-
-
-def read_connection(path: Path) -> dict[str, Any]:
-    """The connection info in a Jupyter connection file."""
-    info: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return info

@@ -87,8 +87,12 @@ def _kernel_of(nb: Any, asked: str | None) -> str | None:
     if asked:
         return asked
     spec = nb.metadata.get("kernelspec", {})
-    language = spec.get("language") or nb.metadata.get("language_info", {}).get("name") or "python"
-    return None if language.lower().startswith(("python", "ipython")) else spec.get("name")
+    return None if _language(nb).startswith(("python", "ipython")) else spec.get("name")
+
+
+def _language(nb: Any) -> str:
+    spec = nb.metadata.get("kernelspec", {})
+    return str(spec.get("language") or nb.metadata.get("language_info", {}).get("name") or "python").lower()
 
 
 def _injected(nb: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
@@ -110,6 +114,7 @@ def _execute(nb: Any, execution: Execution, injected: dict[str, Any]) -> Any:
             parameters=injected or None,
             engine_name="dbutils_local",
             kernel_name=execution.kernel.name,
+            language=_language(nb),
             progress_bar=False,
             execution=execution,
         )

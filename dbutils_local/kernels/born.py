@@ -1,0 +1,163 @@
+"""The first moments of a forked process: it sheds what it inherited and becomes a kernel, or a program."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import runpy
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+from ipykernel.kernelapp import IPKernelApp
+
+from dbutils_local.kernels import frames
+from dbutils_local.kernels.bootstrap import extension_names
+from dbutils_local.kernels.processes import adopt_orphans, die_with_parent
+
+HISTORY_OFF = (
+    "--HistoryManager.enabled=False"  # saves a SQLite thread; In, Out and %history of the session work without
+)
+
+
+def shed(parent: int | None, log: Path | None) -> None:
+    """Leave the fork server's session, signals and standard files behind; with a `parent`, die with it."""
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if parent is not None:
+        die_with_parent(parent)
+        adopt_orphans()
+    if log is not None:
+        null = os.open(os.devnull, os.O_RDONLY)
+        words = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        for source, target in ((null, 0), (words, 1), (words, 2)):
+            os.dup2(source, target)
+        os.close(null)
+        os.close(words)
+    random.seed()
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+
+
+def take_place(environ: Mapping[str, str], cwd: str, umask: int | None) -> None:
+    """Exactly this environment, this folder, this umask."""
+    os.environ.clear()
+    os.environ.update(environ)
+    time.tzset()
+    if umask is not None:
+        os.umask(umask)
+    os.chdir(cwd)
+
+
+class WarmKernelApp(IPKernelApp):  # type: ignore[misc]
+    """ipykernel's application, initialised up to the point where the user's environment matters; there it waits."""
+
+    name = "ipython-kernel"
+    wait: Callable[[], Mapping[str, Any]]
+    fail: Callable[[str], NoReturn]
+
+    def init_gui_pylab(self) -> None:
+        """Everything from here on (start-up files, extensions) sees the environment of the task."""
+        assignment = self.wait()
+        try:
+            take_place(assignment["environ"], assignment["cwd"], assignment.get("umask"))
+        except OSError as error:
+            self.fail(f"the kernel cannot start in {assignment['cwd']}: {error.strerror}")
+        # What the shell took from the environment and the folder when it was made:
+        self.shell.starting_dir = os.getcwd()
+        self.shell.user_ns["_dh"][:] = [Path(self.shell.starting_dir)]
+        self.shell.init_environment()
+        self._extensions = assignment["extensions"]
+        super().init_gui_pylab()
+
+    def init_code(self) -> None:
+        """The user's start-up files; then our extensions, whose failure is the kernel's failure."""
+        super().init_code()
+        names = extension_names() if self._extensions is None else self._extensions
+        for name in names:
+            try:
+                self.shell.extension_manager.load_extension(name)
+            except Exception as error:  # noqa: BLE001 - an extension may raise anything; all of it means: no kernel
+                self.fail(f"the kernel extension {name} could not be loaded: {type(error).__name__}: {error}")
+
+
+def become_kernel(connection_file: Path, control: socket.socket, parent: int) -> None:
+    """Run an ipykernel until it is shut down; the assignment (environment, folder) comes over `control`."""
+    import ipykernel_launcher
+
+    sys.argv = [ipykernel_launcher.__file__, "-f", str(connection_file)]
+
+    def wait() -> Mapping[str, Any]:
+        frames.send(control, {"ready": True, "language_info": app.kernel.language_info})
+        received = frames.receive(control)
+        if received is None:
+            os._exit(0)
+        return received[0]
+
+    def fail(reason: str) -> NoReturn:
+        frames.send(control, {"failed": reason})
+        os._exit(1)
+
+    WarmKernelApp.wait, WarmKernelApp.fail = staticmethod(wait), staticmethod(fail)
+    app = WarmKernelApp.instance(parent_handle=parent)
+    app.initialize(["-f", str(connection_file), HISTORY_OFF])
+    control.close()
+    app.start()
+
+
+def become_program(argv: list[str], environ: Mapping[str, str], cwd: str, umask: int | None) -> None:
+    """Run `-m module args` or `file args` as `python` would: same argv, `__main__`, exit code and traceback."""
+    take_place(environ, cwd, umask)
+    if environ.get("PYTHONUNBUFFERED"):
+        sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]
+    del sys.modules["__main__"]
+    try:
+        if argv[0] == "-m":
+            sys.argv = argv[1:]
+            sys.path.insert(0, os.getcwd())
+            runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = argv
+            sys.path.insert(0, str(Path(argv[0]).resolve().parent))
+            runpy.run_path(argv[0], run_name="__main__")
+    except Exception as error:  # noqa: BLE001 - whatever the program raises is shown as python shows it
+        sys.excepthook(type(error), error, _own_frames(error.__traceback__))
+        sys.stdout.flush()
+        raise SystemExit(1) from None
+
+
+def _own_frames(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback without ours and runpy's frames."""
+    while trace is not None and (
+        trace.tb_frame.f_code.co_filename == __file__ or "runpy" in trace.tb_frame.f_code.co_filename
+    ):
+        trace = trace.tb_next
+    return trace
+
+
+def write_connection_file(path: Path, key: str) -> dict[str, Any]:
+    """A connection file for unix sockets next to it; returns its content."""
+    ports = {
+        name: number
+        for number, name in enumerate(("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port"), 1)
+    }
+    info: dict[str, Any] = {
+        **ports,
+        "ip": str(path.with_suffix("")),
+        "transport": "ipc",
+        "key": key,
+        "signature_scheme": "hmac-sha256",
+        "kernel_name": "dbutils_local",
+    }
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(info, file)
+    return info

@@ -1,0 +1,340 @@
+"""A fork server as its clients see it: start one, reach one by its address, have kernels and programs forked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from dbutils_local.kernels import frames, processes
+from dbutils_local.kernels.kernel import (
+    KernelFailed,
+    KernelRequest,
+    connect,
+    short_folder,
+    tail,
+    wait_for_welcome,
+    wait_until_ready,
+)
+
+if TYPE_CHECKING:
+    from jupyter_client.blocking.client import BlockingKernelClient
+
+# The listener and the lifeline come as open files, so that a client may ask before the server has finished importing.
+_CODE = """
+import json, socket, sys
+from pathlib import Path
+sys.path[:] = [entry for entry in sys.path if entry]
+from dbutils_local.kernels import zygote
+o = json.loads(sys.argv[1])
+zygote.main(Path(o["folder"]), socket.socket(fileno=o["listener"]), o["lifeline"], o["owner"], o)
+"""
+ANSWER_TIMEOUT = 60.0  # seconds; a server with a large preload answers when it has imported it
+
+
+class ServerGone(KernelFailed):
+    """The fork server does not answer any more."""
+
+
+class Refused(KernelFailed):
+    """The fork server may not fork this one; start it the ordinary way."""
+
+    def __init__(self, reason: str, unsafe: bool) -> None:
+        super().__init__(reason)
+        self.unsafe = unsafe  # True: it can fork nothing at all
+
+
+class ForkServer:
+    """A clean process that has imported what kernels need and forks them on request; ends with its owner."""
+
+    def __init__(
+        self, address: str, process: subprocess.Popen[bytes] | None = None, lifeline: int | None = None
+    ) -> None:
+        self.address = address
+        self._process = process
+        self._lifeline = lifeline
+
+    @classmethod
+    def start(
+        cls,
+        preload: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
+        pool_size: int = 2,
+        expected: int | None = None,
+    ) -> ForkServer:
+        """Start one and return at once, while it still imports.
+
+        `environ` is its own environment (default: this process's); kernels get theirs when they are asked for. `expected`:
+        how many kernels will be wanted, if that is known, so that none is made in vain.
+        """
+        folder = short_folder()
+        address = str(folder / "s")
+        read_end, write_end = os.pipe()
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(address)
+            listener.listen(64)
+            options = {
+                "folder": str(folder),
+                "listener": listener.fileno(),
+                "lifeline": read_end,
+                "owner": os.getpid(),
+                "preload": list(preload),
+                "pool_size": pool_size,
+                "expected": expected,
+            }
+            with open(folder / "log", "wb") as log:
+                process = subprocess.Popen(
+                    [sys.executable, *_interpreter_flags(), "-c", _CODE, json.dumps(options)],
+                    env=dict(os.environ if environ is None else environ),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(listener.fileno(), read_end),
+                    start_new_session=True,
+                )
+        os.close(read_end)
+        return cls(address, process, write_end)
+
+    @classmethod
+    def connect(cls, address: str) -> ForkServer:
+        """The server at this address, owned by somebody else."""
+        return cls(address)
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        return int(self._process.pid) if self._process else int(self.ask({"do": "ping"})["pid"])
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One question, one answer. ServerGone when there is none."""
+        connection, answer = self._request(request)
+        connection.close()
+        return answer
+
+    def expect(self, kernels: int) -> None:
+        """Say how many kernels will be asked for from now on."""
+        with self._connection() as connection:
+            frames.send(connection, {"do": "expect", "kernels": kernels})
+
+    def kernel(self, request: KernelRequest) -> WarmKernel:
+        """A ready kernel with exactly this environment and folder. Refused, ServerGone, KernelFailed."""
+        connection, answer = self._request(
+            {
+                "do": "kernel",
+                "environ": dict(request.environ),
+                "cwd": str(request.cwd),
+                "extensions": request.extensions,
+            }
+        )
+        return WarmKernel.connected(connection, answer)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        environ: Mapping[str, str],
+        cwd: Path,
+        stdout: IO[Any] | int | None = None,
+        stderr: IO[Any] | int | None = None,
+        stdin: IO[Any] | int | None = None,
+        detached: bool = False,
+    ) -> ForkedProcess:
+        """Run `["-m", module, *args]` or `[file, *args]` in a forked interpreter. Refused, ServerGone, KernelFailed.
+
+        The standard files default to /dev/null. A detached process outlives the server and everyone else; any other is
+        killed, with all it started, when its handle is closed or the server ends.
+        """
+        with contextlib.ExitStack() as stack:
+            null = stack.enter_context(open(os.devnull, "r+b"))
+            files = [_number(file, null) for file in (stdin, stdout, stderr)]
+            request = {"do": "run", "argv": list(argv), "environ": dict(environ), "cwd": str(cwd), "detached": detached}
+            connection, answer = self._request(request, files)
+        return ForkedProcess(answer["pid"], connection)
+
+    def _request(self, request: dict[str, Any], files: Sequence[int] = ()) -> tuple[socket.socket, dict[str, Any]]:
+        connection = self._connection()
+        try:
+            frames.send(connection, request, files)
+            received = frames.receive(connection)
+        except OSError as error:
+            connection.close()
+            raise ServerGone(f"the fork server does not answer: {error}{self._last_words()}") from error
+        if received is None:
+            connection.close()
+            raise ServerGone(f"the fork server ended{self._last_words()}")
+        answer, _ = received
+        if "refused" in answer:
+            connection.close()
+            raise Refused(answer["refused"], answer["unsafe"])
+        return connection, answer
+
+    def _connection(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(ANSWER_TIMEOUT)
+        try:
+            connection.connect(self.address)
+        except OSError as error:
+            connection.close()
+            raise ServerGone(f"the fork server is gone: {error.strerror}{self._last_words()}") from error
+        return connection
+
+    def _last_words(self) -> str:
+        words = tail(Path(self.address).with_name("log"))
+        return f"; it said: {words}" if words else ""
+
+    def close(self) -> None:
+        """End an own server and every process it forked; does not wait for them. Nothing for somebody else's."""
+        if self._process is None:
+            return
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            processes.kill_tree(self._process.pid)
+            self._process.wait()
+        shutil.rmtree(Path(self.address).parent, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _interpreter_flags() -> list[str]:
+    """So that forked processes run as this one does (-X utf8, -W, -O)."""
+    return list(subprocess._args_from_interpreter_flags())  # type: ignore[attr-defined]
+
+
+def _number(file: IO[Any] | int | None, null: IO[Any]) -> int:
+    if file is None:
+        return null.fileno()
+    return file if isinstance(file, int) else file.fileno()
+
+
+@dataclass
+class ForkedProcess:
+    """A program forked by the server; the connection lives as long as the program."""
+
+    pid: int
+    _connection: socket.socket
+    _end: Mapping[str, Any] | None = None
+
+    @property
+    def life(self) -> int:
+        """Becomes readable when the process has ended."""
+        return self._connection.fileno()
+
+    def poll(self) -> int | None:
+        """The exit code (negative: the signal that killed it), or None while it runs."""
+        end = self.end(0)
+        return None if end is None else end["exit"]
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, once there is one; TimeoutError after `timeout` seconds."""
+        end = self.end(timeout)
+        if end is None:
+            raise TimeoutError(f"process {self.pid} still runs after {timeout} s")
+        return int(end["exit"])
+
+    def end(self, timeout: float | None) -> Mapping[str, Any] | None:
+        """How it ended: `exit` code, `failed` (why it gave up before it was ready), `words` (the end of its log); None: it runs."""
+        if self._end is None:
+            self._connection.settimeout(timeout)
+            try:
+                received = frames.receive(self._connection)
+            except (BlockingIOError, TimeoutError):
+                return None
+            except OSError:
+                received = None
+            # A server that ends without a word takes its processes along.
+            self._end = (
+                {"exit": -int(signal.SIGKILL), "words": "the fork server was killed"}
+                if received is None
+                else received[0]
+            )
+        return self._end
+
+    def interrupt(self) -> None:
+        """SIGINT to the process and its group."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it and everything it started."""
+        with contextlib.suppress(OSError):
+            self._connection.send(b"k")
+        processes.kill_group(self.pid)
+
+    def close(self) -> None:
+        """Let go of it: unless it is detached, it is killed."""
+        self._connection.close()
+
+
+@dataclass
+class WarmKernel:
+    """A kernel from a fork server."""
+
+    client: BlockingKernelClient
+    pid: int
+    language_info: Mapping[str, Any] | None
+    _process: ForkedProcess
+    notices: tuple[str, ...] = ()
+    has_extensions: bool = True
+
+    @classmethod
+    def connected(cls, connection: socket.socket, answer: Mapping[str, Any]) -> WarmKernel:
+        """The kernel of this answer, its channels connected and its output known to reach us."""
+        process = ForkedProcess(answer["pid"], connection)
+        try:
+            kernel = cls(connect(answer["connection"]), answer["pid"], answer["language_info"], process)
+        except BaseException:
+            process.close()
+            raise
+        try:
+            wait_for_welcome(kernel) if answer["welcomes"] else wait_until_ready(kernel)
+        except BaseException:
+            kernel.close()
+            raise
+        return kernel
+
+    @property
+    def life(self) -> int:
+        return self._process.life
+
+    @property
+    def start_failure(self) -> str | None:
+        return (self._process.end(0) or {}).get("failed")
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def exit_code(self) -> int | None:
+        return self._process.poll()
+
+    def interrupt(self) -> None:
+        self._process.interrupt()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def last_words(self) -> str:
+        end = self._process.end(0) or {}
+        return str(end.get("failed") or end.get("words") or "")
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        self._process.close()

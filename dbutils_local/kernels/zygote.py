@@ -1,0 +1,428 @@
+"""The fork server's own process: it imports once, starts no thread, and forks kernels and programs on request.
+
+One thread, one loop. Each client connection asks for one process and lives as long as it: when the client goes away its
+process is killed with all it started, and when the process ends the client is told.
+
+A kernel adopts the orphans below it, and this process adopts those of a dead kernel, so after a kernel's death every child
+here that was not forked here is a leftover: a daemon that left its process group included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import secrets
+import selectors
+import shutil
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dbutils_local.kernels import frames, processes
+from dbutils_local.kernels.kernel import tail
+
+# What ipykernel imports while it starts (found by comparing sys.modules before and after, in a forked child).
+KERNEL_MODULES = (
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "ipykernel.zmqshell",
+    "ipykernel.debugger",
+    "ipykernel.datapub",
+    "ipykernel.heartbeat",
+    "ipykernel_launcher",
+    "ipywidgets",
+    "comm",
+    "tornado.platform.asyncio",
+    "zmq.eventloop.zmqstream",
+    "IPython.core.completer",
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.magics",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "jedi",
+    "matplotlib_inline.backend_inline",
+    "pdb",
+    "faulthandler",
+)
+# A process reads these once, when it starts; a kernel that needs them different is not forked.
+FIXED_PREFIXES = ("PYTHON", "LD_", "DYLD_", "LC_", "IPYTHON", "JUPYTER_", "MALLOC_")
+FIXED = frozenset({"LANG", "LANGUAGE", "HOME"})
+FIXED_WITH_PRELOAD = ("OMP_", "OPENBLAS_", "MKL_", "NUMEXPR_", "VECLIB_")
+READ_LATE = frozenset({"PYTHONUNBUFFERED", "PYTHONBREAKPOINT", "PYTHONSTARTUP"})
+
+
+@dataclass(eq=False)
+class Forked:
+    """A process forked here and not yet reaped."""
+
+    pid: int
+    control: socket.socket | None = None  # to a kernel that still waits for its assignment or reports a failure
+    connection: Mapping[str, Any] | None = None
+    file: Path | None = None  # its connection file; the sockets and the log lie next to it
+    client: socket.socket | None = None
+    is_ready: bool = False
+    is_detached: bool = False
+    language_info: Mapping[str, Any] | None = None
+    failed: str | None = None
+
+
+@dataclass
+class Pool:
+    """How many initialised kernels to keep: never more than `size`, nor more than are still expected."""
+
+    size: int
+    expected: int | None  # kernels that will be asked for, as far as is known; None: nobody knows
+    taken: int = 0
+
+    def target(self) -> int:
+        """Spares to have now; once more were taken than expected, one is kept for the next surprise."""
+        if self.expected is None or self.size == 0:
+            return self.size
+        left = self.expected - self.taken
+        return min(self.size, left) if left >= 0 else 1
+
+
+@dataclass
+class Zygote:
+    """The loop; `serve` returns only in a forked child, with what that child is to do."""
+
+    folder: Path
+    listener: socket.socket
+    lifeline: int  # read end of a pipe: its end means that the owner is gone
+    owner: int
+    pool: Pool
+    unsafe: str | None  # why nothing may be forked; None: all is well
+    has_preload: bool
+    forked: dict[int, Forked] = field(default_factory=dict)
+    spares: list[Forked] = field(default_factory=list)
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    count: int = 0
+    birth_environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def serve(self) -> Callable[[], None]:
+        """Answer requests until the owner is gone."""
+        wake, self._wake = os.pipe()
+        for end in (wake, self._wake):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._ends = False
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_end)
+        self.selector.register(self.listener, selectors.EVENT_READ, self._accept)
+        self.selector.register(self.lifeline, selectors.EVENT_READ, self._on_end)
+        self.selector.register(wake, selectors.EVENT_READ, lambda: self._reap(wake))
+        self._own_files = [wake, self._wake, self.lifeline]
+        while True:
+            if (become := self._refill()) is not None:
+                return become
+            for key, _ in self.selector.select(timeout=1.0):
+                if (become := key.data()) is not None:
+                    return become  # type: ignore[no-any-return]
+            if self._ends or os.getppid() != self.owner:
+                self._shut_down()
+
+    def _on_end(self, *_: Any) -> None:
+        self._ends = True
+
+    def _shut_down(self) -> None:
+        """Take everything along, then go."""
+        with contextlib.suppress(OSError):
+            self.listener.close()
+        for process in self.forked.values():
+            if not process.is_detached:
+                processes.kill_group(process.pid)
+        signal.set_wakeup_fd(-1)
+        while any(not process.is_detached for process in self.forked.values()):
+            pid, _ = os.waitpid(-1, 0)
+            self.forked.pop(pid, None)
+            self._bury_orphans()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os._exit(0)
+
+    # -- requests
+
+    def _accept(self) -> Callable[[], None] | None:
+        client, _ = self.listener.accept()
+        client.settimeout(10)
+        try:
+            received = frames.receive(client)
+        except (OSError, ValueError):
+            received = None
+        if received is None:
+            client.close()
+            return None
+        request, files = received
+        try:
+            return self._answer(client, request, files)
+        except BrokenPipeError:
+            client.close()
+            return None
+        finally:
+            for number in files:
+                os.close(number)
+
+    def _answer(self, client: socket.socket, request: dict[str, Any], files: list[int]) -> Callable[[], None] | None:
+        match request["do"]:
+            case "expect":
+                self.pool.expected = self.pool.taken + request["kernels"]
+                client.close()
+                return None
+            case "kernel":
+                return self._give_kernel(client, request)
+            case "run":
+                return self._run(client, request, files)
+            case _:
+                frames.send(client, {"pid": os.getpid(), "unsafe": self.unsafe, "spares": len(self.spares)})
+                client.close()
+                return None
+
+    def _refusal(self, environ: Mapping[str, str]) -> str | None:
+        if self.unsafe:
+            return self.unsafe
+        prefixes = FIXED_PREFIXES + (FIXED_WITH_PRELOAD if self.has_preload else ())
+        for name in sorted(environ.keys() | self.birth_environ.keys()):
+            is_fixed = name in FIXED or (name.startswith(prefixes) and name not in READ_LATE)
+            if is_fixed and environ.get(name) != self.birth_environ.get(name):
+                return f"{name} is different in its environment, and is read only when a process starts"
+        return None
+
+    def _give_kernel(self, client: socket.socket, request: dict[str, Any]) -> Callable[[], None] | None:
+        if refusal := self._refusal(request["environ"]):
+            frames.send(client, {"refused": refusal, "unsafe": self.unsafe is not None})
+            client.close()
+            return None
+        if not self.spares and (become := self._fork_kernel()) is not None:
+            client.close()
+            return become
+        self.spares.sort(key=lambda spare: not spare.is_ready)
+        kernel = self.spares.pop(0)
+        self.pool.taken += 1
+        assert kernel.control is not None
+        frames.send(kernel.control, {name: request.get(name) for name in ("environ", "cwd", "umask", "extensions")})
+        frames.send(
+            client,
+            {
+                "pid": kernel.pid,
+                "connection": kernel.connection,
+                "language_info": kernel.language_info,
+                "welcomes": _kernels_greet(),
+            },
+        )
+        self._bind(kernel, client)
+        return None
+
+    def _bind(self, process: Forked, client: socket.socket) -> None:
+        process.client = client
+        self.selector.register(client, selectors.EVENT_READ, lambda: self._client_said(process))
+
+    def _client_said(self, process: Forked) -> None:
+        """A client only ever closes, or asks to kill (which it does by a single byte)."""
+        assert process.client is not None
+        try:
+            gone = not process.client.recv(16)
+        except OSError:
+            gone = True
+        if not process.is_detached:
+            processes.kill_group(process.pid)
+        if gone:
+            self._unbind(process)
+
+    def _unbind(self, process: Forked) -> None:
+        if process.client is not None:
+            self.selector.unregister(process.client)
+            process.client.close()
+            process.client = None
+
+    # -- forking
+
+    def _refill(self) -> Callable[[], None] | None:
+        while self.unsafe is None and len(self.spares) < self.pool.target():
+            if (become := self._fork_kernel()) is not None:
+                return become
+        return None
+
+    def _fork_kernel(self) -> Callable[[], None] | None:
+        self.count += 1
+        file = self.folder / f"k{self.count}.json"
+        from dbutils_local.kernels import born
+
+        connection = born.write_connection_file(file, secrets.token_hex(32))
+        ours, theirs = socket.socketpair()
+        me = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            self._let_go()
+            born.shed(me, file.with_suffix(".log"))
+            return lambda: born.become_kernel(file, theirs, me)
+        theirs.close()
+        kernel = Forked(pid, ours, connection, file)
+        self.forked[pid] = kernel
+        self.spares.append(kernel)
+        self.selector.register(ours, selectors.EVENT_READ, lambda: self._kernel_said(kernel))
+        return None
+
+    def _kernel_said(self, kernel: Forked) -> None:
+        assert kernel.control is not None
+        try:
+            received = frames.receive(kernel.control)
+        except OSError:
+            received = None
+        if received is None:
+            self._close_control(kernel)
+            return
+        message, _ = received
+        kernel.is_ready = kernel.is_ready or "ready" in message
+        kernel.language_info = message.get("language_info", kernel.language_info)
+        kernel.failed = message.get("failed")
+
+    def _close_control(self, kernel: Forked) -> None:
+        if kernel.control is not None:
+            self.selector.unregister(kernel.control)
+            kernel.control.close()
+            kernel.control = None
+
+    def _run(self, client: socket.socket, request: dict[str, Any], files: list[int]) -> Callable[[], None] | None:
+        if refusal := self._refusal(request["environ"]):
+            frames.send(client, {"refused": refusal, "unsafe": self.unsafe is not None})
+            client.close()
+            return None
+        me = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            from dbutils_local.kernels import born
+
+            for source, target in zip(files, range(3), strict=False):
+                os.dup2(source, target)
+            for number in files:
+                os.close(number)
+            files.clear()
+            client.close()
+            self._let_go()
+            born.shed(None if request["detached"] else me, None)
+            return lambda: born.become_program(
+                request["argv"], request["environ"], request["cwd"], request.get("umask")
+            )
+        process = Forked(pid, is_detached=request["detached"])
+        self.forked[pid] = process
+        frames.send(client, {"pid": pid})
+        self._bind(process, client)
+        return None
+
+    def _let_go(self) -> None:
+        """In a child: close every file of the server's."""
+        self.selector.close()
+        self.listener.close()
+        for number in self._own_files:
+            os.close(number)
+        for process in self.forked.values():
+            for end in (process.client, process.control):
+                if end is not None:
+                    end.close()
+
+    # -- deaths
+
+    def _reap(self, wake: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(wake, 4096)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if (process := self.forked.pop(pid, None)) is not None:
+                self._bury(process, os.waitstatus_to_exitcode(status))
+            self._bury_orphans()
+
+    def _bury(self, process: Forked, code: int) -> None:
+        if process.control is not None:
+            process.control.setblocking(False)
+            with contextlib.suppress(OSError, AssertionError):
+                while process.control is not None:
+                    self._kernel_said(process)
+            self._close_control(process)
+        if process in self.spares:
+            self.spares.remove(process)
+            if not process.is_ready:
+                self.unsafe = f"a kernel ended with code {code} while it was prepared"
+        if process.client is not None:
+            words = tail(process.file.with_suffix(".log")) if process.file else ""
+            with contextlib.suppress(OSError):
+                frames.send(process.client, {"exit": code, "failed": process.failed, "words": words})
+            self._unbind(process)
+        processes.kill_group(process.pid) if not process.is_detached else None
+        if process.file is not None:
+            for left in self.folder.glob(process.file.stem + "[-.]*"):
+                left.unlink(missing_ok=True)
+
+    def _bury_orphans(self) -> None:
+        """Kill what a dead kernel left behind; their own children come to us next."""
+        for pid in processes.children():
+            if pid not in self.forked:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def _kernels_greet() -> bool:
+    """Whether this ipykernel's output channel greets those who subscribe to it."""
+    import ipykernel
+
+    return int(ipykernel.version_info[0]) >= 7
+
+
+def warm_up(preload: Iterable[str]) -> str | None:
+    """Import all that kernels need and the preload; None, or the reason why this process must not fork."""
+    gc.disable()
+    for name in KERNEL_MODULES:
+        with contextlib.suppress(ImportError):  # some are not in every version
+            importlib.import_module(name)
+    importlib.import_module("dbutils_local.kernels.born")
+    broken = None
+    for name in preload:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # noqa: BLE001 - a module may raise anything when it is imported
+            broken = f"the preload of {name} failed: {type(error).__name__}: {error}"
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    return broken or why_unsafe()
+
+
+def why_unsafe() -> str | None:
+    """Why a fork of this process would not be safe; None: it is safe."""
+    if len(threading.enumerate()) > 1:
+        names = ", ".join(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
+        return f"a preloaded module started a thread ({names}); a fork would copy its locks but not the thread"
+    if sys.platform != "linux" or len(os.listdir("/proc/self/task")) == 1:
+        return None
+    # Libraries that know about forks (OpenBLAS) end their own threads when one happens: see what is left after one.
+    if (pid := os.fork()) == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    if len(os.listdir("/proc/self/task")) == 1:
+        return None
+    return "a preloaded module runs threads of its own that do not end at a fork"
+
+
+def main(folder: Path, listener: socket.socket, lifeline: int, owner: int, options: Mapping[str, Any]) -> None:
+    """The whole life of a fork server process; in a forked child, the whole life of that child."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    processes.adopt_orphans()
+    unsafe = warm_up(options["preload"])
+    pool = Pool(options["pool_size"], options["expected"])
+    zygote = Zygote(folder, listener, lifeline, owner, pool, unsafe, bool(options["preload"]))
+    become = zygote.serve()
+    del zygote
+    become()
