@@ -6,37 +6,36 @@ from collections.abc import Mapping
 from typing import Any
 
 from dbutils_local.core.references import Scope, resolve_value
+from dbutils_local.spec.tasks import Task
 
 # The members whose parameters are a map: the run's map is laid over the task's, and job parameters over both.
 _MAPS = {"notebook_task": "base_parameters", "sql_task": "parameters", "run_job_task": "job_parameters"}
 
 
-def resolved_task(task: Mapping[str, Any], overriding: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
-    """The JSON of a task as it is run: the run's deprecated `*_params` put in, then every reference replaced.
+def resolved_member(task: Task, overriding: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+    """The JSON of a task's member as it is run: the run's deprecated `*_params` put in, then every reference replaced.
 
-    Of a for_each task only the inputs are resolved: its inner task is resolved once for each iteration.
+    Of a for_each task only the inputs are resolved: its inner task is resolved once for each iteration, which alone
+    knows its input.
     """
-    member = kind_of(task)
-    overridden = overridden_member(member, task[member], overriding)
-    if member == "for_each_task":
-        resolved = {**overridden, "inputs": resolve_value(overridden["inputs"], scope)}
-    else:
-        resolved = resolve_value(overridden, scope)
-    return {**task, member: resolved}
+    member = overridden_member(task.kind, _plain(task), overriding)
+    if task.for_each_task is not None:
+        return {**member, "inputs": resolve_value(member["inputs"], scope)}
+    resolved: dict[str, Any] = resolve_value(member, scope)
+    return resolved
 
 
-def parameters_for(task: Mapping[str, Any], job_parameters: Mapping[str, str]) -> dict[str, str]:
-    """What the code of a resolved task can read by name: widgets, `--k=v` arguments, `:k` markers, a child's parameters.
+def parameters_for(task: Task, job_parameters: Mapping[str, str]) -> dict[str, str]:
+    """What the code of a resolved task can read by name: widgets, `--k=v`, `:k` markers, a child job's parameters.
 
     Empty for the kinds that job parameters reach only through references.
     """
-    member = kind_of(task)
-    own = _own_parameters(member, task[member])
+    own = _own_parameters(task.kind, _plain(task))
     return {} if own is None else {**own, **job_parameters}
 
 
 def overridden_member(kind: str, member: Mapping[str, Any], overriding: Mapping[str, Any]) -> dict[str, Any]:
-    """A task's member with the run's deprecated `*_params`: lists replace, maps are laid over; empty ones say nothing."""
+    """A task's member with the run's deprecated `*_params`: lists replace, maps are laid over, empty ones do nothing."""
     changed = dict(member)
     given = {name: value for name, value in overriding.items() if value}
     match kind:
@@ -55,9 +54,9 @@ def overridden_member(kind: str, member: Mapping[str, Any], overriding: Mapping[
     return changed
 
 
-def kind_of(task: Mapping[str, Any]) -> str:
-    """The member that says what a task does, such as "notebook_task"."""
-    return next(name for name in task if name.endswith("_task") and task[name] is not None)
+def _plain(task: Task) -> dict[str, Any]:
+    member: dict[str, Any] = task.member.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return member
 
 
 def _override_wheel(member: dict[str, Any], given: Mapping[str, Any]) -> None:

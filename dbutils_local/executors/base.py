@@ -23,7 +23,9 @@ class Succeeded:
 
     value: str | None = None
     values: Mapping[str, Any] = field(default_factory=dict)  # task values
-    output: Mapping[str, Any] = field(default_factory=dict)  # more members of runs/get-output, e.g. {"sql_output": {...}}
+    output: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # more members of runs/get-output, e.g. {"sql_output": {...}}
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,10 @@ class StopToken:
         return self._event.wait(seconds)
 
 
+def _as_it_is(text: str) -> str:
+    return text
+
+
 @dataclass(frozen=True)
 class TaskContext:
     """What one attempt of one task is given; every reference in the task is resolved already."""
@@ -109,6 +115,8 @@ class TaskContext:
     run_job: Callable[[int, Mapping[str, str], StopToken], Outcome]  # start a child job run, wait for it
     forkserver: str | None = None  # address of the run's fork server; None: kernels start the ordinary way
     spec_folder: Path | None = None  # folder of the file that held the spec
+    redact: Callable[[str], str] = _as_it_is  # takes secrets out of text that is kept or shown
+    dependencies: tuple[str, ...] = ()  # of the environment the task names: lines of a requirements file
 
 
 class Executor(Protocol):
