@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
 TARGET = "dbutils_local.bar"
+HEAD_START = 0.3  # seconds
 
 
 class OnChange(Enum):
@@ -44,7 +46,7 @@ class Bar:
         import comm
 
         opened = comm.create_comm(target_name=TARGET, data={"model_id": None})
-        # ipykernel 7.4 would hold messages back until the running cell ends (guides/jupyter, 2); the attribute is private.
+        # Else ipykernel 7.4 holds what we hear back until the running cell ends; the attribute is private.
         if hasattr(opened, "_reply_subshell_for"):
             opened._reply_subshell_for = lambda data, default: default
         opened.on_msg(self._heard)
@@ -63,7 +65,10 @@ class Bar:
         with self._lock:
             changed, self._model_id = self._model_id != model_id, model_id
         if changed and self._there:
-            self._say({"model_id": model_id})
+            self._say(self._shown())
+
+    def _shown(self) -> dict[str, Any]:
+        return {"model_id": self._model_id, "on_change": self.on_change.value}
 
     def on_arrival(self, callback: Callable[[], None]) -> None:
         """Call `callback` once when a frontend answers."""
@@ -97,10 +102,12 @@ class Bar:
                 pass
 
     def restart(self, then: str) -> bool:
-        """Ask the frontend to restart this kernel, to run `then` in the fresh one and after it the cells still waiting."""
+        """Ask the frontend to restart this kernel, run `then` in the fresh one, and go on with the cells still waiting."""
         if not self._there:
             return False
-        self._say({"restart": {"code": then}})
+        self._say({"restart": {"code": then, "cell": self._cell}})
+        # The reply that aborts the waiting cells takes another way: it must not arrive before they were counted.
+        time.sleep(HEAD_START)
         return True
 
     def _say(self, data: dict[str, Any]) -> None:
@@ -110,12 +117,16 @@ class Bar:
 
     def _heard(self, message: Any) -> None:
         # The frontend says hello when it first hears of us, and again after a page was reloaded.
+        data = message["content"]["data"]
+        if "on_change" in data:
+            self.on_change = OnChange(data["on_change"])
+            return
         with self._lock:
             self._there = True
             arrivals, self._arrivals = self._arrivals, []
         for callback in arrivals:
             callback()
-        self._say({"model_id": self._model_id})
+        self._say(self._shown())
 
     def _hung_up(self, message: Any) -> None:
         with self._lock:

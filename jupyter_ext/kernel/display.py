@@ -15,9 +15,9 @@ FRAME_HEIGHT = 320  # pixels, until the content has told its own
 
 
 def display(*values: Any, **options: Any) -> Any:
-    """Show each value: frames and lists of records as tables, figures as pictures, anything else as IPython shows it.
+    """Show each value: frames and lists of records as tables, figures as pictures, the rest as IPython does.
 
-    `display()` shows nothing. Returns None (with IPython's own `display_id=`: its handle). Streaming frames are refused.
+    `display()` shows nothing. Returns None, or IPython's handle for its `display_id=`. Streaming frames are refused.
     """
     from IPython.display import display as ipython_display
 

@@ -1,4 +1,4 @@
-"""How a cell ends that calls `dbutils.notebook.exit` or `restartPython`: without a red traceback, and stopping what waits."""
+"""How a cell ends that calls `dbutils.notebook.exit` or `restartPython`: no red traceback, and nothing after it runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from dbutils_local.dbutils.notebook import NotebookExit
 if TYPE_CHECKING:
     from jupyter_ext.kernel.session import Face
 
+_BOX = (
+    "padding:4px 10px;border-left:3px solid var(--jp-success-color1,#2e7d32);"
+    "color:var(--jp-content-font-color1,inherit);white-space:pre-wrap"
+)
 EXIT_TYPE = "application/vnd.dbutils-local.exit+json"
 
 
@@ -45,17 +49,16 @@ def show_exit(ip: Any, value: str) -> None:
     from IPython.display import clear_output, display
 
     clear_output(wait=True)
-    box = "padding:4px 10px;border-left:3px solid var(--jp-success-color1,#2e7d32);color:var(--jp-content-font-color1,inherit)"
     bundle = {
         "text/plain": text,
-        "text/html": f'<div style="{box};white-space:pre-wrap">{html.escape(text)}</div>',
+        "text/html": f'<div style="{_BOX}">{html.escape(text)}</div>',
         EXIT_TYPE: {"value": value},
     }
     display(bundle, raw=True)
 
 
 def restart(face: Face) -> None:
-    """Start Python afresh. In a run the runner does it; in JupyterLab the labextension, which then goes on with the waiting cells."""
+    """Start Python afresh: in a run the runner does it, in JupyterLab the labextension, which then runs the cells waiting."""
     if not face.is_interactive:
         return
     if face.bar is not None and face.bar.restart(revival(face)):

@@ -1,4 +1,4 @@
-"""`%run`: another notebook's cells, run in the caller's namespace under the names and lines of their own file (reference 3)."""
+"""`%run`: another notebook's cells in the caller's namespace, under the names and lines of their own file (reference 3)."""
 
 from __future__ import annotations
 
@@ -62,8 +62,7 @@ def is_ours(face: Face, line: str) -> bool:
     text = line.strip()
     if text.startswith("-"):
         return False
-    path, _, rest = text.partition(" ")
-    script = Path(path.strip("\"'"))
+    script = Path(text.partition(" ")[0].strip("\"'"))
     if script.suffix not in (".py", ".ipy"):
         return True
     base = face.including[-1].parent if face.including else Path.cwd()

@@ -37,7 +37,7 @@ def install(face: Face, undo: ExitStack) -> None:
 
 
 def to_python(lines: list[str]) -> list[str]:
-    """A single-percent cell as the cell magic that is certainly ours; any other cell as it is. Pure: runs several times a cell."""
+    """A single-percent cell as the cell magic that is certainly ours, any other as it is; runs several times a cell."""
     source = "".join(lines)
     if source.lstrip().startswith("%%"):
         return lines
@@ -112,7 +112,7 @@ class Magics:
         run_script(_joined(line.lstrip().removeprefix("-e").lstrip() if strict else line, cell), strict=strict)
 
     def fs(self, line: str, cell: str | None = None) -> Any:
-        """`%fs command arguments`: dbutils.fs with shell-like quoting (reference 5.5); `ls` and `mounts` show a table."""
+        """`%fs command arguments`: dbutils.fs with shell-like quoting; `ls` and `mounts` show a table (reference 5.5)."""
         words = shlex.split(_joined(line, cell), comments=True)
         if not words:
             raise UserError("%fs: no command; write %fs ls /path, or %fs help")
@@ -183,8 +183,8 @@ class Magics:
 def _no_language(magic: str, language: str, code: str) -> NotSupportedHere:
     first = next((text for text in code.splitlines() if text.strip()), "")
     return NotSupportedHere(
-        f"this cell is in {language} (%{magic}), which is not run on this machine; it begins with: {first.strip()[:80]!r}. "
-        "Translate it to Python or SQL, or start it with %skip to go on without it"
+        f"this cell is in {language} (%{magic}), which is not run on this machine; it begins with "
+        f"{first.strip()[:80]!r}. Translate it to Python or SQL, or start it with %skip to go on without it"
     )
 
 

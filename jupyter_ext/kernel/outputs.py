@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dbutils_local.dbutils.redaction import Redactor, StreamRedactor
+    from dbutils_local.redaction import Redactor, StreamRedactor
 
 MEGABYTE = 1024 * 1024
 # Comm messages are left alone: a widget's state belongs to the person who typed it and holds binary buffers.
@@ -71,7 +71,7 @@ class _CoveredStream:
 
 
 class Curtain:
-    """Stands between the kernel and whoever looks; `redactor()` is asked each time, for a kernel may learn its task late."""
+    """Stands between the kernel and whoever looks; `redactor()` is asked each time, for the session may be renewed."""
 
     def __init__(self, ip: Any, redactor: Callable[[], Redactor]) -> None:
         self.budget = Budget()

@@ -30,7 +30,7 @@ BOX_CLASS = "dbl-panel"
 class Panel:
     """Draws a `Widgets` model and writes back what people choose.
 
-    Its callbacks may run in the main thread, in a subshell's thread, or after the cell that caused them (guides/jupyter, 2).
+    Its callbacks may run in the main thread, in a subshell's thread, or after the cell that caused them.
     """
 
     def __init__(self, model: Widgets, bar: Bar, *, by_name: bool = True) -> None:

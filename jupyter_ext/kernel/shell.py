@@ -16,8 +16,8 @@ from dbutils_local.errors import UserError
 def run_script(script: str, *, strict: bool) -> None:
     """Run `script` with bash (or sh) in the current folder.
 
-    `strict` stops at the first failing command and raises CalledProcessError; otherwise a failure is said in one line and
-    the cell goes on, as on Databricks. An interrupt ends the script and everything it started.
+    `strict` stops at the first failing command and raises CalledProcessError; otherwise a failure is said in one line
+    and the cell goes on, as on Databricks. An interrupt ends the script and everything it started.
     """
     shell = shutil.which("bash") or shutil.which("sh")
     if shell is None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import html
 import numbers
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
 MAX_ROWS: Final = 10_000  # reference 8.3, whichever is met first
@@ -38,7 +40,7 @@ class Table:
 
 
 def of(value: Any) -> Table | None:
-    """`value` as a table: pandas, Spark, DuckDB, Arrow and SQL results, dicts, lists of records; None if it is none of them."""
+    """`value` as a table: frames, SQL results, dicts, lists of records or of plain values; None if it is none of them."""
     for kind in type(value).__mro__:
         reader = _READERS.get((kind.__module__.split(".")[0], kind.__name__))
         if reader is not None:
@@ -129,13 +131,21 @@ def _of_arrow(table: Any) -> Table:
     )
 
 
-_READERS: Final[dict[tuple[str, str], Any]] = {
+def _of_sql_frame(frame: Any) -> Table:
+    rows = frame.limit(MAX_ROWS + 1).collect()
+    return make(
+        frame.columns, [kind for _, kind in frame.dtypes], rows, len(rows) if len(rows) <= MAX_ROWS else frame.count()
+    )
+
+
+_READERS: Final[dict[tuple[str, str], Callable[[Any], Table]]] = {
     ("pandas", "DataFrame"): _of_pandas,
     ("pandas", "Series"): _of_series,
     ("pyspark", "DataFrame"): _of_spark,
     ("duckdb", "DuckDBPyRelation"): _of_duckdb,
     ("_duckdb", "DuckDBPyRelation"): _of_duckdb,
     ("pyarrow", "Table"): _of_arrow,
+    ("dbutils_local", "SqlFrame"): _of_sql_frame,
 }
 
 
@@ -215,7 +225,7 @@ def as_html(table: Table) -> str:
     )
     mark = " cut" if table.cut else ""
     return (
-        f'<div class="dbl-table"><style>{_STYLE}</style><div class="s"><table><thead><tr><th></th>{head}</tr></thead>'
+        f'<div class="dbl-table"><style>{_style()}</style><div class="s"><table><thead><tr><th></th>{head}</tr></thead>'
         f'<tbody>{body}</tbody></table></div><div class="f{mark}">{html.escape(table.footing)}</div></div>'
     )
 
@@ -224,21 +234,7 @@ def _cell(cell: str | None, side: str) -> str:
     return f"<td{side}><i>null</i></td>" if cell is None else f"<td{side}>{html.escape(cell)}</td>"
 
 
-# JupyterLab's variables follow its theme; elsewhere the colours mix from the page's own text colour.
-_STYLE = """
-.dbl-table{--line:var(--jp-border-color2,rgba(128,128,128,.35));--soft:var(--jp-content-font-color2,GrayText);
-font:var(--jp-ui-font-size1,13px)/1.45 var(--jp-ui-font-family,system-ui,sans-serif);color:var(--jp-content-font-color1,inherit);max-width:100%}
-.dbl-table .s{max-height:420px;overflow:auto;border:1px solid var(--line);border-radius:6px;width:fit-content;max-width:100%}
-.dbl-table table{border-collapse:separate;border-spacing:0;margin:0;border:0;font-variant-numeric:tabular-nums}
-.dbl-table tr,.dbl-table tbody tr:nth-child(odd),.dbl-table tbody tr:nth-child(even){background:none}
-.dbl-table th,.dbl-table td{padding:4px 12px;text-align:left;vertical-align:top;border:0;border-bottom:1px solid var(--line);
-max-width:480px;overflow:hidden;text-overflow:ellipsis;white-space:pre-wrap;overflow-wrap:anywhere}
-.dbl-table td{min-width:32px}
-.dbl-table thead th{position:sticky;top:0;z-index:1;background:var(--jp-layout-color2,Canvas);font-weight:600;white-space:nowrap}
-.dbl-table thead small{display:block;font-weight:400;font-size:.85em;color:var(--soft)}
-.dbl-table tbody th{font-weight:400;color:var(--soft);text-align:right;user-select:none;white-space:nowrap}
-.dbl-table tbody tr:last-child>*{border-bottom:0}
-.dbl-table tbody tr:hover{background:var(--jp-layout-color2,rgba(128,128,128,.1))}
-.dbl-table .n{text-align:right;white-space:nowrap}.dbl-table i{color:var(--soft)}
-.dbl-table .f{padding:4px 2px;color:var(--soft);font-size:.9em}.dbl-table .f.cut{color:var(--jp-warn-color0,#b45309);font-weight:600}
-""".replace("\n", "")
+@cache
+def _style() -> str:
+    text = Path(__file__).with_name("table.css").read_text("utf-8")
+    return "".join(line.strip() for line in text.splitlines() if not line.startswith("/*"))
