@@ -188,3 +188,15 @@ class MountFailure(ExecutionError):
     """A mount point that is taken, or is not there."""
 
     java_class = "java.rmi.RemoteException"
+
+
+class AccessDenied(ExecutionError):
+    """The machine does not let this user."""
+
+    java_class = "java.nio.file.AccessDeniedException"
+
+
+class UnsupportedFileSystem(ExecutionError):
+    """A scheme nobody handles."""
+
+    java_class = "org.apache.hadoop.fs.UnsupportedFileSystemException"
