@@ -24,7 +24,7 @@ def resolve(name: str, *, caller: Path | None, root: Path) -> Path:
         for candidate in _with_extensions(base):
             if is_notebook(candidate):
                 return candidate
-            if plain is None and candidate.suffix == ".py" and candidate.is_file():
+            if plain is None and candidate.suffix in (".py", ".ipy") and candidate.is_file():
                 plain = candidate
     if plain is not None:
         raise UserError(

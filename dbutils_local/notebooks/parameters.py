@@ -15,10 +15,15 @@ from dbutils_local.notebooks.ipython_syntax import parse_cell
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands: cell and line from 1 (the line is the file's; None in .ipynb)."""
+    """Where something stands: cell and line from 1 (the line is the file's; None in .ipynb), `row` in the cell from 0."""
 
     cell: int
     line: int | None = None
+    row: int = 0
+
+    def before(self, other: Place) -> bool:
+        """Whether this stands above `other` in the notebook."""
+        return (self.cell, self.row) < (other.cell, other.row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class Facts:
 
     widgets_defined: list[Use] = field(default_factory=list)
     widgets_read: list[Use] = field(default_factory=list)
-    names_in_sql: set[str] = field(default_factory=set)  # `:x`, `${x}`: may be parameters, may be not
+    names_maybe_read: set[str] = field(default_factory=set)  # `:x`, `${x}`: may be parameters, may be not
     reads_all: bool = False  # getAll(): every parameter counts as read
     values_set: list[Use] = field(default_factory=list)
     values_read: list[ValueRead] = field(default_factory=list)
@@ -87,14 +92,6 @@ class Facts:
     names_made: set[str] = field(default_factory=set)
     modules: set[str] = field(default_factory=set)  # top-level names of imported modules; "." for relative imports
     opaque: bool = False  # `dbutils` is handed on to code that is not read here
-
-    def may_have_ended(self, place: Place) -> bool:
-        """Whether an exit stands before `place`: what follows it may never run."""
-        return any(_before(use.place, place) for use in self.exits)
-
-
-def _before(one: Place, other: Place) -> bool:
-    return (one.cell, one.line or 0) < (other.cell, other.line or 0)
 
 
 def facts(document: Document) -> Facts:
@@ -136,13 +133,13 @@ def _read_cell(cell: Cell, number: int, language: Language, found: Facts) -> Non
 
 
 def _place(cell: Cell, number: int, offset: int) -> Place:
-    return Place(number, None if cell.line is None else cell.line + offset)
+    return Place(number, None if cell.line is None else cell.line + offset, offset)
 
 
 def _parameters_cell(cell: Cell, found: Facts) -> None:
     """Papermill's `parameters` cell: its names are given values from outside, so they count as read."""
     if "parameters" in (cell.metadata.get("tags") or ()):
-        found.names_in_sql.update(re.findall(r"(?m)^(\w+)\s*(?::[^=\n]+)?=(?!=)", cell.source))
+        found.names_maybe_read.update(re.findall(r"(?m)^(\w+)\s*(?::[^=\n]+)?=(?!=)", cell.source))
 
 
 _PYTHON_BODY = frozenset({"time", "timeit", "capture", "prun", "memit", "snakeviz", "pyinstrument"})
@@ -165,7 +162,7 @@ _SQL_NAMES = re.compile(
 
 def _read_sql(code: str, place: Place, found: Facts) -> None:
     found.widgets_defined += [Use(name, place) for name in _CREATE_WIDGET.findall(code)]
-    found.names_in_sql.update(name for names in _SQL_NAMES.findall(code) for name in names if name)
+    found.names_maybe_read.update(name for names in _SQL_NAMES.findall(code) for name in names if name)
 
 
 def _read_python(code: str, cell: Cell, number: int, offset: int, found: Facts) -> None:
