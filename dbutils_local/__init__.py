@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from dbutils_local.workspace import RunResult as RunResult
+    from dbutils_local.asking import load_job as load_job
+    from dbutils_local.asking import run as run
+    from dbutils_local.result import RunResult as RunResult
     from dbutils_local.workspace import Workspace as Workspace
-    from dbutils_local.workspace import load_job as load_job
-    from dbutils_local.workspace import run as run
 
 __all__ = ["RunResult", "Workspace", "dbutils", "load_ipython_extension", "load_job", "run", "unload_ipython_extension"]
 
-_IN_WORKSPACE = ("RunResult", "Workspace", "load_job", "run")
+_HOMES = {"RunResult": "result", "Workspace": "workspace", "load_job": "asking", "run": "asking"}
 
 
 def __getattr__(name: str) -> Any:
     """The few public names, imported when first touched: importing the package alone stays cheap."""
-    if name not in _IN_WORKSPACE:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from dbutils_local import workspace
+    import importlib
 
-    return getattr(workspace, name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 class _Package(ModuleType):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dbutils_local.core import machine
-from dbutils_local.core.events import Event, RunCreated, RunQueued, RunRepaired, RunSkipped
+from dbutils_local.core.events import Event, Noticed, RunCreated, RunQueued, RunRepaired, RunSkipped
 from dbutils_local.core.state import Attempt, LifeCycle, RunState, TaskState
 from dbutils_local.engine import launch
 from dbutils_local.engine.drive import Control, Listener, epoch_ms
@@ -60,6 +60,7 @@ class RunAsked:
     queue: bool | None = None  # None: as the job says
     max_concurrency: int = 0
     parent_task_run_id: int | None = None
+    notices: Sequence[str] = ()
 
 
 class Workspace:
@@ -203,7 +204,8 @@ class Workspace:
             max_concurrency=asked.max_concurrency or self.settings.max_concurrency,
             origin=dict(source.origin),
         )
-        events: list[Event] = [created, *self._admitted(source.settings, asked, job_id, limit, now)]
+        notices = [Noticed(now, notice) for notice in asked.notices]
+        events: list[Event] = [created, *notices, *self._admitted(source.settings, asked, job_id, limit, now)]
         state = machine.fold(events)
         row = RunSummary(
             run_id,
@@ -237,7 +239,14 @@ class Workspace:
         """Drive a run to its end in this process, then start what waited for it."""
         from dbutils_local.engine.conduct import conduct
 
-        state = conduct(self, run_id, listeners=listeners, control=control)
+        def begin_child(job_id: int, parameters: Mapping[str, str], parent: int) -> RunSummary:
+            return self.run_now(
+                job_id, launch_it=False, job_parameters=parameters, trigger="RUN_JOB_TASK", parent_task_run_id=parent
+            )
+
+        state = conduct(
+            self.store, self.settings, run_id, begin_child=begin_child, listeners=listeners, control=control
+        )
         self.start_queued(state.job_id)
         return state
 
@@ -371,7 +380,9 @@ class Workspace:
 
     def logs(self, run_id: int, key: str, attempt: int) -> str:
         """What an attempt wrote to stdout and stderr: the last 5 MB."""
-        return artifacts.logs(self.attempt_folder(run_id, key, attempt))
+        from dbutils_local.engine.report import logs
+
+        return logs(self.attempt_folder(run_id, key, attempt))
 
     def delete_run(self, run_id: int) -> None:
         """Forget a finished run and its artifacts; InvalidState while it is active."""
@@ -381,6 +392,12 @@ class Workspace:
         artifacts.delete(self.settings.runs, run_id)
         with self._cache_lock:
             self._cache.pop(run_id, None)
+
+    def document(self, state: RunState) -> dict[str, Any]:
+        """The run as one Jobs API 2.2 document, with each task's output and all task values (INTERFACES, "Command line")."""
+        from dbutils_local.wire.replies import run_document
+
+        return run_document(state, logs=lambda key, attempt: self.logs(state.run_id, key, attempt))
 
     def export(self, run_id: int) -> str:
         """The run as one self-contained HTML page: graph, timeline, tasks, executed notebooks."""

@@ -1,0 +1,70 @@
+"""The command line: words, and nothing that decides."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from dbutils_local import __version__
+from dbutils_local.errors import DbutilsLocalError, UserError
+
+# Each verb's module is imported when the verb is used: `--help` and `fs ls` must answer at once.
+_VERBS = {
+    "run": "run",
+    "validate": "validate",
+    "runs": "runs",
+    "jobs": "jobs",
+    "serve": "serve",
+    "convert": "files",
+    "fs": "files",
+    "secrets": "secrets",
+    "doctor": "doctor",
+    "install-startup": "startup",
+    "drive": "drive",
+}
+
+
+class Verbs(click.Group):
+    """A group whose commands are imported when asked for, and whose errors become one sentence and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name in _VERBS if name != "drive"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = _VERBS.get(cmd_name)
+        if module is None:
+            return None
+        command = getattr(importlib.import_module(f"dbutils_local.cli.{module}"), cmd_name.replace("-", "_"))
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            fail(error, 2)
+        except DbutilsLocalError as error:
+            fail(error, 1)
+        except BrokenPipeError:
+            sys.exit(1)
+
+
+def fail(error: Exception, code: int) -> None:
+    """One clear message on stderr, no traceback."""
+    for line in str(error).splitlines() or [type(error).__name__]:
+        click.echo(f"error: {line}", err=True)
+    sys.exit(code)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(__version__, prog_name="dbutils-local")
+def main() -> None:
+    """Databricks notebooks and multi-task jobs, unmodified, on this machine.
+
+    \b
+    Example:
+      dbutils-local run databricks.yml --job nightly -p day=2026-11-22
+    """

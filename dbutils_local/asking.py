@@ -1,0 +1,214 @@
+"""One run as it was asked for, checked before anything starts: what the command line, magics, tests and Python share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from dbutils_local import intake
+from dbutils_local.core.plan import Plan, plan
+from dbutils_local.core.state import Result, RunState
+from dbutils_local.engine.drive import Listener, epoch_ms
+from dbutils_local.errors import InvalidSpec, Problem, UserError
+from dbutils_local.result import RunResult
+from dbutils_local.settings import Settings
+from dbutils_local.spec.support import Support, report
+from dbutils_local.store.records import RunFilter
+from dbutils_local.workspace import Source, Workspace
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A checked request for a run; `create` is the first thing that writes."""
+
+    workspace: Workspace
+    source: Source
+    siblings: Mapping[str, Source]  # the other jobs of the same spec, which run_job tasks may start
+    params: Mapping[str, str] = field(default_factory=dict)
+    only: Sequence[str] = ()
+    stubs: Sequence[str] = ()
+    stub_values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    warnings: Sequence[Problem] = ()
+    notices: Sequence[str] = ()
+    is_job: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        spec: str | os.PathLike[str],
+        *,
+        job: str | None = None,
+        target: str | None = None,
+        variables: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
+        params: Mapping[str, str] | None = None,
+        only: Sequence[str] = (),
+        start: str | None = None,
+        stubs: Sequence[str] = (),
+        stub_values: Mapping[str, Mapping[str, Any]] | None = None,
+        check: bool = True,
+        settings: Settings | None = None,
+        workspace: Workspace | None = None,
+    ) -> Asking:
+        """The request, or InvalidSpec/UserError with every reason why it cannot run; nothing is written."""
+        known = settings or (workspace.settings if workspace else Settings.load())
+        taken = intake.take(spec, target=target, variables=variables, arguments=arguments, settings=known)
+        source = taken.pick(job)
+        asked = cls(
+            workspace or Workspace.open(known, source.root),
+            source,
+            taken.jobs,
+            dict(params or {}),
+            tuple(only),
+            tuple(stubs),
+            dict(stub_values or {}),
+            tuple(taken.warnings),
+            is_job=not _is_bare(Path(spec)),
+        )
+        if start is not None:
+            asked = asked._from(start)
+        return asked._with_stubs_selected()._checked(check)
+
+    # ------------------------------------------------------------ checks
+
+    def _checked(self, check: bool) -> Asking:
+        _refuse_parameters_of_a_script(self)
+        chosen = self._plan()
+        refused = intake.refused(self.source, self.stubs, self.only)
+        found = [*refused, *(self._wiring(chosen) if check else ())]
+        intake.require(found)
+        return replace(self, warnings=(*self.warnings, *(problem for problem in found if problem.severity != "error")), notices=self._noted(chosen))
+
+    def _plan(self) -> Plan:
+        return plan(self.source.settings, only=self.only, stubs=self.stubs, stub_values=self.stub_values)
+
+    def _wiring(self, chosen: Plan) -> Sequence[Problem]:
+        from dbutils_local.core.wiring import check
+
+        tasks = [task for task in self.source.settings.tasks or () if task.task_key in chosen.tasks and task.task_key not in self.stubs]
+        return check(
+            self.source.settings.model_copy(update={"tasks": tasks}),
+            files={key: Path(value) for key, value in self.source.files.items()},
+            root=self.source.root or self.workspace.root,
+            given=self.params,
+            given_values=self.stub_values,
+            elsewhere=[task.task_key for task in self.source.settings.tasks or () if task not in tasks],
+        )
+
+    def _noted(self, chosen: Plan) -> tuple[str, ...]:
+        """One notice a field that is accepted without effect, whichever tasks have it."""
+        where: dict[str, list[str]] = {}
+        for row in report(self.source.settings):
+            if row.support is Support.NOTED and (row.task_key is None or row.task_key in chosen.tasks):
+                where.setdefault(f"{row.field}: {row.message}", []).append(row.task_key or "")
+        return tuple(_sentence(text, [task for task in tasks if task]) for text, tasks in where.items())
+
+    # ------------------------------------------------------------ partial runs
+
+    def _from(self, start: str) -> Asking:
+        """`--from TASK`: what is not below TASK is stubbed as it ended in the job's latest run."""
+        graph = plan(self.source.settings)
+        if start not in graph.tasks:
+            raise UserError(f'task "{start}" not found in job "{self.source.name}"')
+        below = graph.dependents([start])
+        needed = [key for key in graph.ancestors(below) if key not in below and key not in self.stubs]
+        if not needed:
+            return replace(self, only=(*self.only, f"{start}+"))
+        earlier = self._latest_run()
+        stubs, values = list(self.stubs), dict(self.stub_values)
+        missing = []
+        for key in needed:
+            task = earlier.tasks.get(key) if earlier else None
+            if task is not None and task.result is Result.SUCCESS:
+                stubs.append(key)
+                answer = {"outcome": task.attempts[-1].value} if task.planned.kind == "condition_task" else {}
+                values[key] = {**answer, **task.values, **values.get(key, {})}
+            elif task is None or task.result is not Result.EXCLUDED:
+                missing.append(key)
+        if missing:
+            run = f"run {earlier.run_id}, the latest of this job," if earlier else "no earlier run of this job"
+            raise UserError(
+                f"--from {start}: {run} has no result of {', '.join(missing)}; "
+                f"stand in for each with --stub {missing[0]} [--task-value {missing[0]}.KEY=JSON]"
+            )
+        excluded = [key for key in needed if key not in stubs]
+        return replace(self, stubs=tuple(stubs), stub_values=values, only=(*self.only, f"{start}+", *stubs, *excluded))
+
+    def _latest_run(self) -> RunState | None:
+        [job_id] = self.workspace.register([self.source]).values()
+        page = self.workspace.runs(RunFilter(job_id=job_id, active=False), limit=1)
+        return self.workspace.state(page.items[0].run_id) if page.items else None
+
+    def _with_stubs_selected(self) -> Asking:
+        """A stubbed task belongs to the run even where `--only` did not name it: its values are read."""
+        if not self.only:
+            return self
+        stubs = [*self.stubs, *(key for key in self.stub_values if key not in self.stubs)]
+        return replace(self, stubs=tuple(stubs), only=(*self.only, *(key for key in stubs if key not in self.only)))
+
+    # ------------------------------------------------------------ doing it
+
+    def create(self, *, launch_it: bool = False, max_concurrency: int = 0) -> int:
+        """Store the run and return its id; with `launch_it` it is driven by a process of its own."""
+        for key in self.stub_values:
+            if key not in self.stubs:
+                raise UserError(f"--task-value {key}.…: task {key!r} sets its own values; add --stub {key} to stand in for it")
+        ids = self.workspace.register(self.siblings.values())
+        source = self._linked(ids)
+        row = self.workspace.submit(
+            source,
+            launch_it=launch_it,
+            job_id=ids[self.source.key or self.source.name],
+            run_type="JOB_RUN" if self.is_job else "SUBMIT_RUN",
+            job_parameters=self.params,
+            only=self.only,
+            stubs=self.stubs,
+            stub_values=self.stub_values,
+            max_concurrency=max_concurrency,
+            notices=self.notices,
+        )
+        return row.run_id
+
+    def _linked(self, ids: Mapping[str, int]) -> Source:
+        """The job with `${resources.jobs.K.id}` replaced; the jobs it may start are stored under those ids."""
+        from dbutils_local.spec.load import resolve_job_ids
+
+        if not any(task.kind == "run_job_task" or task.for_each_task for task in self.source.settings.tasks or ()):
+            return self.source
+        for key, sibling in self.siblings.items():
+            self.workspace.remember_job(ids[sibling.key or key], replace(sibling, settings=resolve_job_ids(sibling.settings, ids)))
+        return replace(self.source, settings=resolve_job_ids(self.source.settings, ids))
+
+
+def run(spec: str | os.PathLike[str], params: Mapping[str, str] | None = None, *, listeners: Sequence[Listener] = (), **asked: Any) -> RunResult:
+    """Run a job, bundle, notebook or script to its end in this process; keyword arguments are those of Asking.of."""
+    asking = Asking.of(spec, params={name: str(value) for name, value in (params or {}).items()}, **asked)
+    state = asking.workspace.drive(asking.create(), listeners=listeners)
+    return RunResult.of(state, asking.workspace.settings, epoch_ms())
+
+
+def load_job(spec: str | os.PathLike[str], job: str | None = None, **asked: Any) -> Source:
+    """The job of a SPEC, checked as far as its text goes; InvalidSpec lists every fault."""
+    return intake.take(spec, **asked).pick(job)
+
+
+def _is_bare(path: Path) -> bool:
+    return path.suffix in intake.NOTEBOOK_ENDINGS
+
+
+def _refuse_parameters_of_a_script(asking: Asking) -> None:
+    # Job parameters never reach a script by themselves (jobs reference, 2.2): -p would be ignored in silence.
+    tasks = asking.source.settings.tasks or ()
+    if asking.params and not asking.is_job and tasks[0].spark_python_task is not None:
+        raise UserError("a plain .py file has no widgets: give it arguments after --, not with -p")
+
+
+def _sentence(text: str, tasks: Sequence[str]) -> str:
+    shown = ", ".join(tasks[:4]) + (f" and {len(tasks) - 4} more" if len(tasks) > 4 else "")
+    return f"{text} ({shown})" if tasks else text
+
+
+__all__ = ["Asking", "InvalidSpec", "load_job", "run"]

@@ -1,0 +1,94 @@
+"""One run from its lock to its last notification: fork server, secrets, child jobs and messages around the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+
+from dbutils_local.core.state import Failure, LifeCycle, RunState
+from dbutils_local.engine.drive import MAILBOX_INTERVAL, Control, Listener, drive
+from dbutils_local.engine.forkservers import ForkServers
+from dbutils_local.engine.launch import cancel
+from dbutils_local.engine.prepare import TaskPreparation
+from dbutils_local.errors import UserError
+from dbutils_local.executors.base import Failed, Outcome, Stopped, StopToken, Succeeded
+from dbutils_local.notify import Notifier
+from dbutils_local.redaction import Redactor
+from dbutils_local.secrets import Vault
+from dbutils_local.settings import Settings
+from dbutils_local.store.records import RunStore, RunSummary
+
+# Start a child job run without driving it: (job_id, job parameters, task run id of the parent) -> its row.
+BeginChild = Callable[[int, Mapping[str, str], int], RunSummary]
+# Jobs that start jobs that start jobs: Databricks stops here (jobs reference, section 10).
+MAX_NESTING = 3
+
+
+def conduct(
+    store: RunStore,
+    settings: Settings,
+    run_id: int,
+    *,
+    begin_child: BeginChild,
+    listeners: Iterable[Listener] = (),
+    control: Control | None = None,
+    forkservers: ForkServers | None = None,
+    depth: int = 0,
+) -> RunState:
+    """Drive a run to its end in this process. A child job's run shares its parent's fork servers."""
+    with ExitStack() as stack:
+        servers = forkservers or stack.enter_context(ForkServers(settings))
+        notifier = stack.enter_context(Notifier(settings))
+        vault = Vault.open(settings)
+
+        def run_job(task_run_id: int, job_id: int, parameters: Mapping[str, str], stop: StopToken) -> Outcome:
+            if depth + 1 >= MAX_NESTING:
+                raise UserError(f"run_job tasks nest at most {MAX_NESTING} deep; job {job_id} would be the next level")
+            child = begin_child(job_id, parameters, task_run_id)
+            if child.life_cycle_state == LifeCycle.PENDING:
+                inner = Control()
+                stop.on_stop(inner.cancel)
+                return outcome_of(
+                    conduct(store, settings, child.run_id, begin_child=begin_child, control=inner, forkservers=servers, depth=depth + 1)
+                )
+            return _await(store, child, stop)
+
+        preparation = TaskPreparation(
+            settings,
+            run_job,
+            forkserver=servers.address,
+            redact=Redactor(vault.values()).redact,
+            secret=vault.read,
+        )
+        return drive(
+            store,
+            run_id,
+            preparation,
+            slots=servers.slots,
+            listeners=[notifier.hear, servers.hear, *listeners],
+            control=control,
+        )
+
+
+def outcome_of(state: RunState) -> Outcome:
+    """What a child run's end means for the run_job task: SUCCESS_WITH_FAILURES counts as success (jobs reference, 4.6)."""
+    return _outcome(state.run_id, state.result.value if state.result else None, state.message)
+
+
+def _outcome(run_id: int, result: str | None, message: str) -> Outcome:
+    output = {"run_job_output": {"run_id": run_id}}
+    if result in ("SUCCESS", "SUCCESS_WITH_FAILURES"):
+        return Succeeded(output=output)
+    said = message or f"the child run ended {result or 'without a result'}"
+    return Failed(Failure(f"Run {run_id} of the child job ended {result}: {said}", message=said), output=output)
+
+
+def _await(store: RunStore, child: RunSummary, stop: StopToken) -> Outcome:
+    """Wait for a child run that is queued, and that another process will drive."""
+    while True:
+        row = store.summary(child.run_id)
+        if LifeCycle(row.life_cycle_state).is_final:
+            return _outcome(row.run_id, row.result_state, row.message)
+        if stop.wait(MAILBOX_INTERVAL):
+            cancel(store, child.run_id)
+            return Stopped()

@@ -1,0 +1,133 @@
+"""From a SPEC as people type it to jobs that can run: job files, bundles, bare notebooks, plain scripts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dbutils_local import notebooks
+from dbutils_local.errors import InvalidSpec, NotFound, Problem, UserError
+from dbutils_local.settings import Settings
+from dbutils_local.spec.job import JobSettings
+from dbutils_local.spec.load import LoadedJob, load
+from dbutils_local.workspace import Source, default_root
+
+NOTEBOOK_ENDINGS = (".ipynb", ".py", ".sql", ".scala", ".r", ".R")
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Every job a SPEC names, and what was doubtful about it."""
+
+    jobs: Mapping[str, Source]
+    warnings: Sequence[Problem] = ()
+    is_bundle: bool = False
+
+    def pick(self, key: str | None) -> Source:
+        """The job called `key`, or the only one; UserError lists the choices."""
+        if key is not None:
+            by_name = {source.name: source for source in self.jobs.values()}
+            found = self.jobs.get(key) or by_name.get(key)
+            if found is None:
+                raise UserError(f"there is no job {key!r} in this spec; its jobs are: {', '.join(self.jobs)}")
+            return found
+        if len(self.jobs) == 1:
+            return next(iter(self.jobs.values()))
+        raise UserError(f"this spec holds {len(self.jobs)} jobs, say which with --job: {', '.join(self.jobs)}")
+
+
+def take(
+    spec: str | os.PathLike[str],
+    *,
+    target: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
+    settings: Settings | None = None,
+) -> Intake:
+    """The jobs of a SPEC (INTERFACES, "Command line"); InvalidSpec holds every fault with file, line and column.
+
+    `arguments` are the command line of a plain .py file, and refused for anything else.
+    """
+    path = Path(spec).expanduser()
+    known = settings or Settings.load()
+    if not path.exists():
+        raise NotFound(f"{path}: no such file or folder")
+    if path.suffix in NOTEBOOK_ENDINGS:
+        return _bare(path.absolute(), arguments, known)
+    if arguments:
+        raise UserError("arguments after -- go to a plain .py file only; give a job its parameters with -p NAME=VALUE")
+    return _from_spec(path, target, dict(variables or {}), known)
+
+
+def _from_spec(path: Path, target: str | None, variables: dict[str, str], settings: Settings) -> Intake:
+    loaded = load(path, target=target, variables=variables, settings=settings, resolve_notebook=_notebook_finder)
+    origin = {"spec": str(path.absolute()), "target": target, "variables": variables}
+    root = settings.workspace or (loaded.root if loaded.bundle else default_root(settings, loaded.root))
+    jobs = {key: _source(job, key, root, origin) for key, job in loaded.jobs.items()}
+    return Intake(jobs, loaded.problems, loaded.bundle is not None)
+
+
+def _source(job: LoadedJob, key: str, root: Path, origin: Mapping[str, object]) -> Source:
+    files = {f"{task_key} {field}": str(file) for (task_key, field), file in job.files.items()}
+    return Source(job.settings, job.folder, root, files, {**origin, "job": key}, key)
+
+
+def _notebook_finder(name: str, folder: Path, root: Path) -> Path:
+    return notebooks.resolve(name, caller=folder / "spec", root=root)
+
+
+def _bare(path: Path, arguments: Sequence[str], settings: Settings) -> Intake:
+    """A one-task job of a notebook or a plain Python file."""
+    key = re.sub(r"[^A-Za-z0-9_\-]+", "_", path.stem)[:100] or "notebook"
+    if notebooks.is_notebook(path):
+        if arguments:
+            raise UserError("a notebook takes no arguments after --; give its widgets values with -p NAME=VALUE")
+        task = {"task_key": key, "notebook_task": {"notebook_path": str(path)}}
+        files = {f"{key} notebook_task.notebook_path": str(path)}
+    elif path.suffix == ".py":
+        task = {"task_key": key, "spark_python_task": {"python_file": str(path), "parameters": list(arguments)}}
+        files = {f"{key} spark_python_task.python_file": str(path)}
+    else:
+        notebooks.read(path)  # says why it is none
+        raise UserError(f"{path}: not a Databricks notebook")
+    job = JobSettings.model_validate({"name": path.name, "tasks": [task]})
+    source = Source(job, path.parent, default_root(settings, path.parent), files, {"spec": str(path), "job": key}, key)
+    return Intake({key: source})
+
+
+def again(origin: Mapping[str, object]) -> Source | None:
+    """The job of a run that came from a file, as that file is now; None if the run did not."""
+    if not origin.get("spec"):
+        return None
+    variables = origin.get("variables")
+    target = origin.get("target")
+    intake = take(
+        str(origin["spec"]),
+        target=str(target) if target else None,
+        variables=dict(variables) if isinstance(variables, Mapping) else None,
+    )
+    return intake.pick(str(origin["job"]))
+
+
+def refused(source: Source, stubs: Iterable[str], only: Iterable[str]) -> list[Problem]:
+    """What this machine does not run of a job: an error a task, with the two ways on (DECISIONS, last row)."""
+    from dbutils_local.core.plan import plan
+    from dbutils_local.spec.support import Support, report
+
+    chosen = plan(source.settings, only=tuple(only)).tasks
+    return [
+        Problem(f"task {row.task_key!r}: {row.field}: {row.message}. Leave it out with --only, or stand in for it with --stub {row.task_key}", source.folder)
+        for row in report(source.settings)
+        if row.support is Support.REFUSED and row.task_key in chosen and row.task_key not in set(stubs)
+    ]
+
+
+def require(problems: Sequence[Problem]) -> None:
+    """Raise InvalidSpec if any of the problems is an error."""
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise InvalidSpec(errors)
+
