@@ -36,6 +36,7 @@ class KernelRequest:
     name: str | None = None  # None or one of PLAIN_PYTHON: Python, with this interpreter
     forkserver: str | None = None  # address; None: start the ordinary way
     extensions: tuple[str, ...] | None = None  # IPython extensions of a Python kernel; None: those that are installed
+    python: Path | None = None  # interpreter of a Python kernel, for instance of a task's own environment; None: ours
 
 
 class Kernel(Protocol):
@@ -197,7 +198,13 @@ class OrdinaryKernel:
                 **({"transport": "ipc", "ip": str(folder / "k")} if ipc else {}),
             )
             if is_python:
-                manager.kernel_spec.argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+                manager.kernel_spec.argv = [
+                    str(request.python or sys.executable),
+                    "-m",
+                    "ipykernel_launcher",
+                    "-f",
+                    "{connection_file}",
+                ]
             with open(folder / "log", "wb") as log:
                 extra = ["--HistoryManager.enabled=False"] if is_python else []
                 manager.start_kernel(

@@ -48,6 +48,7 @@ def run_notebook(
     kernel_name: str | None = None,
     parameters: Mapping[str, str] | None = None,
     extensions: tuple[str, ...] | None = None,
+    python: Path | None = None,
 ) -> NotebookRun:
     """Run a notebook in a fresh kernel and write its executed copy to `output`.
 
@@ -60,7 +61,7 @@ def run_notebook(
         birth = birth if birth.outbox else replace(birth, outbox=Path(folder) / "outbox.jsonl")
         birth = birth if birth.forkserver or not forkserver else replace(birth, forkserver=forkserver)
         full_environ = dict(environ) | birth.write(Path(folder) / "birth.json")
-        request = KernelRequest(full_environ, cwd, _kernel_of(nb, kernel_name), forkserver, extensions)
+        request = KernelRequest(full_environ, cwd, _kernel_of(nb, kernel_name), forkserver, extensions, python)
         alarm = Alarm(stop or NeverStopped(), timeout)
         execution = Execution(birth, request, alarm)
         try:

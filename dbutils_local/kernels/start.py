@@ -9,7 +9,7 @@ from dbutils_local.kernels.kernel import PLAIN_PYTHON, Kernel, KernelRequest, Or
 def start_kernel(request: KernelRequest) -> Kernel:
     """A ready kernel as asked for; KernelFailed says why there is none."""
     is_python = request.name is None or request.name in PLAIN_PYTHON
-    if request.forkserver is None or not is_python:
+    if request.forkserver is None or request.python is not None or not is_python:
         return OrdinaryKernel.start(request)
     try:
         return ForkServer.connect(request.forkserver).kernel(request)
