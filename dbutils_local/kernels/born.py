@@ -10,12 +10,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-from ipykernel.kernelapp import IPKernelApp
+from ipykernel import kernelapp
 
 from dbutils_local.kernels import frames
 from dbutils_local.kernels.bootstrap import extension_names
@@ -26,8 +26,11 @@ HISTORY_OFF = (
 )
 
 
-def shed(parent: int | None, log: Path | None) -> None:
-    """Leave the fork server's session, signals and standard files behind; with a `parent`, die with it."""
+def shed(parent: int | None, log: Path | None, files: Sequence[int] = ()) -> None:
+    """Leave the fork server's session, signals and standard files behind; with a `parent`, die with it.
+
+    `files` become stdin, stdout and stderr; without them the output goes to `log`.
+    """
     os.setsid()
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
@@ -36,13 +39,14 @@ def shed(parent: int | None, log: Path | None) -> None:
     if parent is not None:
         die_with_parent(parent)
         adopt_orphans()
-    if log is not None:
-        null = os.open(os.devnull, os.O_RDONLY)
+    standard = list(files)
+    if not standard and log is not None:
         words = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        for source, target in ((null, 0), (words, 1), (words, 2)):
-            os.dup2(source, target)
-        os.close(null)
-        os.close(words)
+        standard = [os.open(os.devnull, os.O_RDONLY), words, words]
+    for number, file in enumerate(standard):
+        os.dup2(file, number)
+    for file in set(standard):
+        os.close(file)
     random.seed()
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
@@ -58,7 +62,7 @@ def take_place(environ: Mapping[str, str], cwd: str, umask: int | None) -> None:
     os.chdir(cwd)
 
 
-class WarmKernelApp(IPKernelApp):  # type: ignore[misc]
+class IPKernelApp(kernelapp.IPKernelApp):  # type: ignore[misc]
     """ipykernel's application, initialised up to the point where the user's environment matters; there it waits."""
 
     name = "ipython-kernel"
@@ -90,11 +94,11 @@ class WarmKernelApp(IPKernelApp):  # type: ignore[misc]
                 self.fail(f"the kernel extension {name} could not be loaded: {type(error).__name__}: {error}")
 
 
-def become_kernel(connection_file: Path, control: socket.socket, parent: int) -> None:
-    """Run an ipykernel until it is shut down; the assignment (environment, folder) comes over `control`."""
+def become_kernel(argv: list[str], control: socket.socket, parent: int) -> None:
+    """Run an ipykernel with these arguments until it is shut down; its environment and folder come over `control`."""
     import ipykernel_launcher
 
-    sys.argv = [ipykernel_launcher.__file__, "-f", str(connection_file)]
+    sys.argv = [ipykernel_launcher.__file__, *(arg for arg in argv if arg != HISTORY_OFF)]
 
     def wait() -> Mapping[str, Any]:
         frames.send(control, {"ready": True, "language_info": app.kernel.language_info})
@@ -107,9 +111,9 @@ def become_kernel(connection_file: Path, control: socket.socket, parent: int) ->
         frames.send(control, {"failed": reason})
         os._exit(1)
 
-    WarmKernelApp.wait, WarmKernelApp.fail = staticmethod(wait), staticmethod(fail)
-    app = WarmKernelApp.instance(parent_handle=parent)
-    app.initialize(["-f", str(connection_file), HISTORY_OFF])
+    IPKernelApp.wait, IPKernelApp.fail = staticmethod(wait), staticmethod(fail)
+    app = IPKernelApp.instance(parent_handle=parent)
+    app.initialize(argv)
     control.close()
     app.start()
 

@@ -110,6 +110,16 @@ class ForkServer:
         """The server at this address, owned by somebody else."""
         return cls(address)
 
+    @staticmethod
+    def is_possible() -> bool:
+        """Whether processes can be forked safely on this platform; what a preload does is known only to a server."""
+        return sys.platform == "linux"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether an own server still runs."""
+        return self._process is not None and self._process.poll() is None
+
     @property
     def pid(self) -> int:
         """The server's process."""
@@ -137,6 +147,12 @@ class ForkServer:
             }
         )
         return WarmKernel.connected(connection, answer)
+
+    def launch(self, argv: Sequence[str], environ: Mapping[str, str], cwd: Path, files: Sequence[int]) -> ForkedProcess:
+        """A kernel whose connection file somebody else wrote; `argv` are ipykernel's arguments. Refused, ServerGone."""
+        request = {"do": "kernel", "environ": dict(environ), "cwd": str(cwd), "extensions": (), "argv": list(argv)}
+        connection, answer = self._request(request, files)
+        return ForkedProcess(answer["pid"], connection)
 
     def run(
         self,
@@ -268,10 +284,10 @@ class ForkedProcess:
             )
         return self._end
 
-    def interrupt(self) -> None:
-        """SIGINT to the process and its group."""
+    def send_signal(self, number: int) -> None:
+        """Send it to the process and its group; that they are gone already is fine."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGINT)
+            os.killpg(self.pid, number)
 
     def kill(self) -> None:
         """End it and everything it started."""
@@ -326,7 +342,7 @@ class WarmKernel:
         return self._process.poll()
 
     def interrupt(self) -> None:
-        self._process.interrupt()
+        self._process.send_signal(signal.SIGINT)
 
     def kill(self) -> None:
         self._process.kill()

@@ -20,7 +20,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class Forked:
     pid: int
     control: socket.socket | None = None  # to a kernel that still waits for its assignment or reports a failure
     connection: Mapping[str, Any] | None = None
-    file: Path | None = None  # its connection file; the sockets and the log lie next to it
+    stem: Path | None = None  # its files in our folder are <stem>.json, <stem>.log and the sockets <stem>-<n>
     client: socket.socket | None = None
     is_ready: bool = False
     is_detached: bool = False
@@ -162,13 +162,14 @@ class Zygote:
             return None
         request, files = received
         try:
-            return self._answer(client, request, files)
+            become = self._answer(client, request, files)
         except BrokenPipeError:
             client.close()
-            return None
-        finally:
+            become = None
+        if become is None:
             for number in files:
                 os.close(number)
+        return become
 
     def _answer(self, client: socket.socket, request: dict[str, Any], files: list[int]) -> Callable[[], None] | None:
         match request["do"]:
@@ -177,7 +178,7 @@ class Zygote:
                 client.close()
                 return None
             case "kernel":
-                return self._give_kernel(client, request)
+                return self._give_kernel(client, request, files)
             case "run":
                 return self._run(client, request, files)
             case _:
@@ -195,30 +196,38 @@ class Zygote:
                 return f"{name} is different in its environment, and is read only when a process starts"
         return None
 
-    def _give_kernel(self, client: socket.socket, request: dict[str, Any]) -> Callable[[], None] | None:
+    def _give_kernel(
+        self, client: socket.socket, request: dict[str, Any], files: list[int]
+    ) -> Callable[[], None] | None:
         if refusal := self._refusal(request["environ"]):
             frames.send(client, {"refused": refusal, "unsafe": self.unsafe is not None})
             client.close()
             return None
-        if not self.spares and (become := self._fork_kernel()) is not None:
-            client.close()
-            return become
-        self.spares.sort(key=lambda spare: not spare.is_ready)
-        kernel = self.spares.pop(0)
+        kernel = self._spare() if "argv" not in request else None
+        if kernel is None:
+            made = self._fork_kernel(request.get("argv"), files, client)
+            if not isinstance(made, Forked):
+                return made
+            kernel = made
         self.pool.taken += 1
         assert kernel.control is not None
         frames.send(kernel.control, {name: request.get(name) for name in ("environ", "cwd", "umask", "extensions")})
-        frames.send(
-            client,
-            {
-                "pid": kernel.pid,
-                "connection": kernel.connection,
-                "language_info": kernel.language_info,
-                "welcomes": _kernels_greet(),
-            },
-        )
+        answer = {
+            "pid": kernel.pid,
+            "connection": kernel.connection,
+            "language_info": kernel.language_info,
+            "welcomes": _kernels_greet(),
+        }
+        frames.send(client, answer)
         self._bind(kernel, client)
         return None
+
+    def _spare(self) -> Forked | None:
+        """A kernel from the pool, one that is ready if there is one."""
+        if not self.spares:
+            return None
+        self.spares.sort(key=lambda spare: not spare.is_ready)
+        return self.spares.pop(0)
 
     def _bind(self, process: Forked, client: socket.socket) -> None:
         process.client = client
@@ -246,30 +255,39 @@ class Zygote:
 
     def _refill(self) -> Callable[[], None] | None:
         while self.unsafe is None and len(self.spares) < self.pool.target():
-            if (become := self._fork_kernel()) is not None:
-                return become
+            made = self._fork_kernel()
+            if not isinstance(made, Forked):
+                return made
+            self.spares.append(made)
         return None
 
-    def _fork_kernel(self) -> Callable[[], None] | None:
-        self.count += 1
-        file = self.folder / f"k{self.count}.json"
+    def _fork_kernel(
+        self, argv: list[str] | None = None, files: Sequence[int] = (), client: socket.socket | None = None
+    ) -> Forked | Callable[[], None]:
+        """Fork a kernel that will wait for its assignment; in the child: what it is to do.
+
+        `argv` are ipykernel's arguments for a kernel whose connection file somebody else has written.
+        """
         from dbutils_local.kernels import born
 
-        connection = born.write_connection_file(file, secrets.token_hex(32))
+        self.count += 1
+        stem = self.folder / f"k{self.count}"
+        connection = None if argv else born.write_connection_file(stem.with_suffix(".json"), secrets.token_hex(32))
         ours, theirs = socket.socketpair()
         me = os.getpid()
         pid = os.fork()
         if pid == 0:
             ours.close()
+            if client is not None:
+                client.close()
             self._let_go()
-            born.shed(me, file.with_suffix(".log"))
-            return lambda: born.become_kernel(file, theirs, me)
+            born.shed(me, stem.with_suffix(".log"), files)
+            return lambda: born.become_kernel(argv or ["-f", f"{stem}.json", born.HISTORY_OFF], theirs, me)
         theirs.close()
-        kernel = Forked(pid, ours, connection, file)
+        kernel = Forked(pid, ours, connection, stem)
         self.forked[pid] = kernel
-        self.spares.append(kernel)
         self.selector.register(ours, selectors.EVENT_READ, lambda: self._kernel_said(kernel))
-        return None
+        return kernel
 
     def _kernel_said(self, kernel: Forked) -> None:
         assert kernel.control is not None
@@ -301,14 +319,9 @@ class Zygote:
         if pid == 0:
             from dbutils_local.kernels import born
 
-            for source, target in zip(files, range(3), strict=False):
-                os.dup2(source, target)
-            for number in files:
-                os.close(number)
-            files.clear()
             client.close()
             self._let_go()
-            born.shed(None if request["detached"] else me, None)
+            born.shed(None if request["detached"] else me, None, files)
             return lambda: born.become_program(
                 request["argv"], request["environ"], request["cwd"], request.get("umask")
             )
@@ -357,13 +370,13 @@ class Zygote:
             if not process.is_ready:
                 self.unsafe = f"a kernel ended with code {code} while it was prepared"
         if process.client is not None:
-            words = tail(process.file.with_suffix(".log")) if process.file else ""
+            words = tail(process.stem.with_suffix(".log")) if process.stem else ""
             with contextlib.suppress(OSError):
                 frames.send(process.client, {"exit": code, "failed": process.failed, "words": words})
             self._unbind(process)
         processes.kill_group(process.pid) if not process.is_detached else None
-        if process.file is not None:
-            for left in self.folder.glob(process.file.stem + "[-.]*"):
+        if process.stem is not None:
+            for left in self.folder.glob(process.stem.name + "[-.]*"):
                 left.unlink(missing_ok=True)
 
     def _bury_orphans(self) -> None:
