@@ -54,6 +54,16 @@ class Stopped:
 Outcome = Succeeded | Failed | Expanded | Stopped
 
 
+class RunJob(Protocol):
+    """Starts a run of a job and waits for its end."""
+
+    def __call__(
+        self, job_id: int, job_parameters: Mapping[str, str], overriding: Mapping[str, Any], stop: StopToken, /
+    ) -> Outcome:
+        """`overriding` holds the deprecated `*_params` of a run-now; the outcome is what the child's end means here."""
+        ...
+
+
 class StopToken:
     """Tells a running task to stop, at once and from any thread; callbacks run in the thread that stops."""
 
@@ -112,7 +122,7 @@ class TaskContext:
     environ: Mapping[str, str]  # the process environment the task's code gets
     task_values: Mapping[str, Mapping[str, Any]]  # of tasks that ended before
     stop: StopToken
-    run_job: Callable[[int, Mapping[str, str], StopToken], Outcome]  # start a child job run, wait for it
+    run_job: RunJob  # start a child job run, wait for it
     forkserver: str | None = None  # address of the run's fork server; None: kernels start the ordinary way
     spec_folder: Path | None = None  # folder of the file that held the spec
     redact: Callable[[str], str] = _as_it_is  # takes secrets out of text that is kept or shown
