@@ -106,3 +106,35 @@ class StreamRedactor:
         """What was held back: the stream, or the cell, is over."""
         tail, self._tail = self._tail, ""
         return self._redactor.redact(tail)
+
+
+class RedactedText:
+    """A text stream whose writes are redacted before they reach the one below; all else is that one's."""
+
+    def __init__(self, below: Any, redactor: Redactor) -> None:
+        self._below = below
+        self._stream = redactor.stream()
+        self._lock = threading.RLock()
+
+    def write(self, text: str) -> int:
+        """Write what can be shown now."""
+        with self._lock:
+            self._below.write(self._stream.feed(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write every line."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Write what was held back too: whoever flushes wants to see it."""
+        with self._lock:
+            self._below.write(self._stream.flush())
+            self._below.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._below, name)
+
+    def __iter__(self) -> Any:
+        return iter(self._below)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from dbutils_local.errors import AlreadyExists, MissingExtra, NotFound, UserError
+from dbutils_local.redaction import Redactor
 from dbutils_local.settings import Settings
 
 PREFIX: Final = "DBUTILS_LOCAL_SECRET__"
@@ -274,6 +275,11 @@ class Vault:
                 value = self.store.read(scope, key)
                 if value is not None:
                     yield value.decode("utf-8", "ignore")
+
+
+def redactor(settings: Settings, environ: Mapping[str, str] | None = None) -> Redactor:
+    """A redactor that knows every secret there is: for logs, which may hold what any process has printed."""
+    return Redactor(Vault.open(settings, environ).values())
 
 
 def variable(scope: str, key: str) -> str:

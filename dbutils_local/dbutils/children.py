@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dbutils_local.dbutils.java import JavaError, JavaThrowable, WorkflowException
+from dbutils_local.dbutils.output import publish
 from dbutils_local.errors import DbutilsLocalError, NotFound, UserError
 from dbutils_local.executors.base import StopToken
 from dbutils_local.kernels import environment
@@ -266,20 +268,9 @@ def _told(error: BaseException) -> BaseException:
 
 
 def show(child: ChildRun) -> None:
-    """`Notebook job #<id>` with the place of the executed copy: in the cell's output, or on stdout in a script."""
-    import sys
-
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is None:
-        print(child.line)
-        return
-    from html import escape
-
-    from IPython.display import display
-
+    """`Notebook job #<id>` with the place of the executed copy."""
     named = f"<b>#{child.run_id}</b> {escape(child.path)}"
-    page = f"<div>Notebook job {named} <code>{escape(str(child.executed))}</code></div>"
-    display({"text/plain": child.line, "text/html": page}, raw=True)  # type: ignore[no-untyped-call]
+    publish(child.line, f"<div>Notebook job {named} <code>{escape(str(child.executed))}</code></div>")
 
 
 def guard_interrupts(children: Children) -> None:

@@ -1,0 +1,211 @@
+"""Modules that exist only on Databricks, or mean something else there, importable in our kernels and scripts.
+
+`databricks.sdk.runtime`, `pyspark.dbutils` and `dbruntime` give the objects of this process, without network and whether or
+not databricks-sdk and pyspark are installed; everything else below those packages stays the real thing.
+`DATABRICKS_RUNTIME_VERSION` is not set: libraries take it as proof of a cluster and call one (reference 2.5). It is handed
+through where the user sets it.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any, Final
+
+# What notebooks find without importing it (reference 8.1).
+GLOBALS: Final = (
+    "dbutils",
+    "spark",
+    "sc",
+    "sqlContext",
+    "sql",
+    "table",
+    "udf",
+    "display",
+    "displayHTML",
+    "getArgument",
+)
+
+
+class Missing(ImportError):
+    """Something of a package that is not installed was asked of its stand-in."""
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds our modules before any other finder; their parents only where the real ones are not installed."""
+
+    def __init__(self, namespace: Mapping[str, Any]) -> None:
+        self._fill: dict[str, Callable[[ModuleType], None]] = {
+            "databricks.sdk.runtime": lambda module: _runtime(module, namespace),
+            "pyspark.dbutils": _pyspark_dbutils,
+            "dbruntime": _empty,
+            "dbruntime.dbutils": _dbruntime_dbutils,
+            "dbruntime.databricks_repl_context": _repl_context,
+            "dbruntime.display": lambda module: _display(module, namespace),
+        }
+        self._stand_ins: dict[str, Callable[[ModuleType], None]] = {
+            "databricks": _empty,
+            "databricks.sdk": lambda module: _absent(module, "databricks-sdk"),
+            "pyspark": lambda module: _absent(module, "dbutils-local[spark]"),
+            "py4j": _empty,
+            "py4j.protocol": _py4j_protocol,
+        }
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that are always ours."""
+        return tuple(self._fill)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """A spec for our modules, None for all others."""
+        ours = fullname in self._fill or (fullname in self._stand_ins and self._stands_in(fullname, path))
+        if not ours:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, origin="dbutils_local", is_package=True)
+
+    def _stands_in(self, fullname: str, path: Sequence[str] | None) -> bool:
+        if not fullname.startswith("py4j") and not _wanted_below(fullname, self._fill):
+            return False
+        return importlib.machinery.PathFinder.find_spec(fullname, path) is None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        """The ordinary kind."""
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Fill the module."""
+        (self._fill | self._stand_ins)[module.__name__](module)
+
+
+def _wanted_below(parent: str, ours: Mapping[str, Any]) -> bool:
+    """Whether `parent` is imported only as the way to one of ours.
+
+    `import pyspark` and `find_spec("pyspark")` must go on saying that there is no pyspark: libraries ask. The import system
+    does not tell a finder what is being imported in the end, so its frames are looked at.
+    """
+    frame = sys._getframe(2)
+    for _ in range(40):
+        if frame.f_code.co_name == "_find_and_load_unlocked":
+            wanted = frame.f_locals.get("name", "")
+            if wanted in ours and wanted.startswith(parent + "."):
+                return True
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return False
+
+
+def _empty(module: ModuleType) -> None:
+    """A package with nothing of its own."""
+
+
+def _absent(module: ModuleType, package: str) -> None:
+    def missing(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise Missing(
+            f"{module.__name__}.{name} is not available: {package} is not installed (pip install '{package}')"
+        )
+
+    module.__dict__["__getattr__"] = missing
+
+
+def _runtime(module: ModuleType, namespace: Mapping[str, Any]) -> None:
+    """`databricks.sdk.runtime`: the notebook's globals; its real submodules stay reachable."""
+    parent = sys.modules.get("databricks.sdk")
+    real = importlib.machinery.PathFinder.find_spec(module.__name__, list(getattr(parent, "__path__", [])))
+    if real is not None and real.submodule_search_locations:
+        module.__path__ = list(real.submodule_search_locations)
+    module.__dict__["__all__"] = list(GLOBALS)
+    module.__dict__["is_local_implementation"] = True
+    module.__dict__["__getattr__"] = lambda name: _global(module.__name__, name, namespace)
+
+
+def _global(module: str, name: str, namespace: Mapping[str, Any]) -> Any:
+    if name in namespace and name in GLOBALS:
+        return namespace[name]
+    if name == "dbutils":
+        from dbutils_local.dbutils.session import current
+
+        return current()
+    if name == "getArgument":
+        from dbutils_local.dbutils.session import current
+
+        return current().widgets.getArgument
+    raise AttributeError(f"module {module!r} has no attribute {name!r} on this machine")
+
+
+def _pyspark_dbutils(module: ModuleType) -> None:
+    from dbutils_local.dbutils.session import DBUtils
+
+    module.__dict__["DBUtils"] = DBUtils
+
+
+def _dbruntime_dbutils(module: ModuleType) -> None:
+    from dbutils_local.dbutils.fs import FileInfo, MountInfo
+    from dbutils_local.dbutils.notebook import NotebookExit
+    from dbutils_local.dbutils.secrets import SecretMetadata, SecretScope
+    from dbutils_local.dbutils.session import DBUtils
+
+    for kind in (DBUtils, FileInfo, MountInfo, NotebookExit, SecretMetadata, SecretScope):
+        module.__dict__[kind.__name__] = kind
+
+
+def _repl_context(module: ModuleType) -> None:
+    from dbutils_local.dbutils.context import ReplContext
+    from dbutils_local.dbutils.session import current_session
+
+    module.__dict__["get_context"] = lambda: ReplContext.of(current_session())
+    module.__dict__["ReplContext"] = ReplContext
+
+
+def _display(module: ModuleType, namespace: Mapping[str, Any]) -> None:
+    module.__dict__["__getattr__"] = lambda name: _global(module.__name__, name, namespace)
+
+
+def _py4j_protocol(module: ModuleType) -> None:
+    """Where py4j is not installed its error classes still have to be there for `except`."""
+    py4j_error = type("Py4JError", (Exception,), {"__module__": "py4j.protocol"})
+    module.__dict__["Py4JError"] = py4j_error
+    for name in ("Py4JJavaError", "Py4JNetworkError"):
+        module.__dict__[name] = type(name, (py4j_error,), {"__module__": "py4j.protocol"})
+
+
+_finder: Finder | None = None
+
+
+def install(namespace: Mapping[str, Any]) -> None:
+    """Make the modules importable; `namespace` is where `spark`, `display` and the others are looked up when asked for."""
+    global _finder
+    uninstall()
+    _finder = Finder(namespace)
+    sys.meta_path.insert(0, _finder)
+    for name in _finder.modules:
+        # The SDK's own runtime module may have been imported before us; it would go and look for a cluster.
+        _forget(name)
+
+
+def uninstall() -> None:
+    """Take the modules away again."""
+    global _finder
+    if _finder is None:
+        return
+    if _finder in sys.meta_path:
+        sys.meta_path.remove(_finder)
+    for name, module in list(sys.modules.items()):
+        if getattr(getattr(module, "__spec__", None), "loader", None) is _finder:
+            _forget(name)
+    _finder = None
+
+
+def _forget(name: str) -> None:
+    sys.modules.pop(name, None)
+    parent, _, child = name.rpartition(".")
+    if parent in sys.modules:
+        sys.modules[parent].__dict__.pop(child, None)
