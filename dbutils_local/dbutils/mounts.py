@@ -26,21 +26,11 @@ from dbutils_local.paths import Places, to_open
 PREFIXES: Final = ("/dbfs", "/Volumes", "/Workspace")
 VOLUME_DEPTH: Final = 4  # Volumes / catalog / schema / volume
 
-# Functions of os by which of their arguments are paths; the second group makes something at its (last) path.
+# Functions of os that take a path; the second group makes something there, the third takes two.
 _READING: Final = (
-    "stat",
-    "lstat",
-    "listdir",
-    "scandir",
-    "remove",
-    "unlink",
-    "rmdir",
-    "access",
-    "chmod",
-    "chdir",
-    "utime",
+    *("stat", "lstat", "access", "statvfs", "readlink", "getxattr", "listxattr", "listdir", "scandir", "chdir"),
+    *("remove", "unlink", "rmdir", "truncate", "chmod", "chown", "lchown", "utime"),
 )
-_READING_MORE: Final = ("readlink", "truncate", "statvfs", "getxattr", "listxattr", "chown", "lchown")
 _MAKING: Final = ("mkdir", "mkfifo")
 _PAIRS: Final = ("rename", "replace", "link", "symlink")
 _CAPABILITIES: Final = ("supports_dir_fd", "supports_fd", "supports_follow_symlinks", "supports_effective_ids")
@@ -165,7 +155,7 @@ class Installed:
         for module in (builtins, io):
             self._put(module, "open", opened)
         self._put(os, "open", _wrapped_os_open(os.open, mapping))
-        for name in (*_READING, *_READING_MORE):
+        for name in _READING:
             self._wrap(name, lambda function: _wrapped(function, mapping))
         for name in _MAKING:
             self._wrap(name, lambda function: _wrapped(function, mapping, making=True))
@@ -185,7 +175,7 @@ class Installed:
         setattr(module, name, function)
         # shutil and tempfile ask these sets what a function of os can do.
         for capability in _CAPABILITIES:
-            able = getattr(os, capability, set())
+            able: set[Any] = getattr(os, capability, set())
             if before in able:
                 able.add(function)
 
