@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from dbutils_local.dbutils.help import Helpful
 from dbutils_local.errors import NotSupportedHere
+
+if TYPE_CHECKING:
+    from dbutils_local.dbutils.session import Session
 
 
 class RestartPython(Exception):
@@ -20,8 +23,12 @@ class LibraryUtils(Helpful):
 
     _module = "library"
 
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
     def restartPython(self) -> NoReturn:
         """Drop every variable and import; the next cell runs in a fresh process."""
+        self._session.keep_widgets()
         raise RestartPython
 
     def install(self, path: str) -> NoReturn:

@@ -1,7 +1,7 @@
 """Runs a plain Python file as a Databricks job runs it: `dbutils` and `spark` are there without being imported.
 
-`python -m dbutils_local.dbutils.script FILE ARGUMENT...` behaves as `python FILE ARGUMENT...` does in all else: `sys.argv`,
-`sys.path[0]`, `__name__`, `__file__`, tracebacks and exit codes.
+`python -m dbutils_local.dbutils.script FILE ARGUMENT...` behaves as `python FILE ARGUMENT...` does in all else:
+`sys.argv`, `sys.path[0]`, `__name__`, `__file__`, tracebacks and exit codes.
 """
 
 from __future__ import annotations
@@ -88,16 +88,15 @@ def _own_frames(trace: TracebackType | None) -> TracebackType | None:
 
 
 def _say_what_is_skipped(session: Session, path: str) -> None:
-    """A notebook in source form run as a plain file: its magics are comments, on Databricks too, but nobody means that."""
+    """A notebook in source form run as a plain file: its magics are comments, on Databricks too, but who means that?"""
     try:
         text = Path(path).read_text("utf-8", "replace")
     except OSError:
         return
     count = sum(line.startswith("# MAGIC %") for line in text.splitlines())
     if text.startswith("# Databricks notebook source") and count:
-        session.notice(
-            f"{path} is a notebook run as a plain Python file: its {count} MAGIC cells are comments and do not run"
-        )
+        lost = f"its {count} MAGIC cells are comments and do not run"
+        session.notice(f"{path} is a notebook run as a plain Python file: {lost}; make it a notebook_task")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -44,6 +45,7 @@ class Session:
         self.exits = Exits()
         self.widgets = Widgets(birth.parameters, self.notice)
         self._outbox = Outbox(birth.outbox) if birth.outbox is not None else None
+        self._take_over()
 
     @classmethod
     def of_this_process(cls, environ: Mapping[str, str] | None = None) -> Session:
@@ -90,6 +92,26 @@ class Session:
     def is_job(self) -> bool:
         """Whether this process works for a task of a job (a notebook.run child is no task: its task key is empty)."""
         return self.birth.job is not None and bool(self.birth.job.task_key)
+
+    def keep_widgets(self) -> None:
+        """Leave the widgets beside the outbox for the process that goes on after a restart of Python (reference 6.4)."""
+        if self._restart_file is not None:
+            with os.fdopen(os.open(self._restart_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                json.dump(self.widgets.kept(), file)
+
+    def _take_over(self) -> None:
+        if self._restart_file is None or not self._restart_file.is_file():
+            return
+        self.widgets.restore(json.loads(self._restart_file.read_text("utf-8")))
+        self._restart_file.unlink()
+        # Which secrets the process before had fetched is not written anywhere.
+        from dbutils_local.secrets import Vault
+
+        self.redactor.learn(*Vault.open(self.settings, self.environ).values())
+
+    @property
+    def _restart_file(self) -> Path | None:
+        return self.birth.outbox.with_name("widgets.json") if self.birth.outbox is not None else None
 
     def say(self, saying: Saying) -> None:
         """Tell the driver, if there is one."""
@@ -223,7 +245,7 @@ class DBUtils:
         """Libraries of the session (reference 6.4)."""
         from dbutils_local.dbutils.library import LibraryUtils
 
-        return LibraryUtils()
+        return LibraryUtils(self._session)
 
     @cached_property
     def credentials(self) -> DatabricksCredentialUtils:

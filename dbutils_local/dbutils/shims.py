@@ -1,9 +1,9 @@
 """Modules that exist only on Databricks, or mean something else there, importable in our kernels and scripts.
 
-`databricks.sdk.runtime`, `pyspark.dbutils` and `dbruntime` give the objects of this process, without network and whether or
-not databricks-sdk and pyspark are installed; everything else below those packages stays the real thing.
-`DATABRICKS_RUNTIME_VERSION` is not set: libraries take it as proof of a cluster and call one (reference 2.5). It is handed
-through where the user sets it.
+`databricks.sdk.runtime`, `pyspark.dbutils` and `dbruntime` give the objects of this process, without network, whether
+or not databricks-sdk and pyspark are installed; everything else below those packages stays the real thing.
+`DATABRICKS_RUNTIME_VERSION` is not set: libraries take it as proof of a cluster and call one (reference 2.5). It is
+handed through where the user sets it.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def _wanted_below(parent: str, ours: Mapping[str, Any]) -> bool:
     """Whether `parent` is imported only as the way to one of ours.
 
-    `import pyspark` and `find_spec("pyspark")` must go on saying that there is no pyspark: libraries ask. The import system
-    does not tell a finder what is being imported in the end, so its frames are looked at.
+    `import pyspark` and `find_spec("pyspark")` must go on saying that there is no pyspark: libraries ask. The import
+    system does not tell a finder what is being imported in the end, so its frames are looked at.
     """
     frame = sys._getframe(2)
     for _ in range(40):
@@ -181,7 +181,7 @@ _finder: Finder | None = None
 
 
 def install(namespace: Mapping[str, Any]) -> None:
-    """Make the modules importable; `namespace` is where `spark`, `display` and the others are looked up when asked for."""
+    """Make the modules importable; `namespace` is where `spark`, `display` and others are looked up when asked for."""
     global _finder
     uninstall()
     _finder = Finder(namespace)

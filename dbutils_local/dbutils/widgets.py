@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, Final
 
@@ -217,6 +217,22 @@ class Widgets:
                 name: self._value(name)
                 for name in (*self._widgets, *(n for n in self._given if n not in self._widgets))
             }
+
+    def kept(self) -> dict[str, Any]:
+        """All there is to know, as JSON-like values, for the process that takes over after a restart of Python."""
+        with self._lock:
+            return {
+                "widgets": [asdict(widget) | {"kind": widget.kind.value} for widget in self._widgets.values()],
+                "given": {name: [given.value, given.source.value] for name, given in self._given.items()},
+            }
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Take over what `kept` gave; nobody is told."""
+        with self._lock:
+            self._given |= {name: _Given(value, Source(source)) for name, (value, source) in kept["given"].items()}
+            for fields in kept["widgets"]:
+                known = fields | {"kind": WidgetKind(fields["kind"]), "choices": tuple(fields["choices"])}
+                self._widgets[known["name"]] = Widget(**known)
 
     def remove(self, name: str) -> None:
         """Remove one widget and what a person chose; a passed parameter stays. Raises InputWidgetNotDefined."""
