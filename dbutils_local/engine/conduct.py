@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from typing import Any
 
 from dbutils_local.core.state import Failure, LifeCycle, RunState
 from dbutils_local.engine.drive import MAILBOX_INTERVAL, Control, Listener, drive
@@ -18,8 +19,8 @@ from dbutils_local.secrets import Vault
 from dbutils_local.settings import Settings
 from dbutils_local.store.records import RunStore, RunSummary
 
-# Start a child job run without driving it: (job_id, job parameters, task run id of the parent) -> its row.
-BeginChild = Callable[[int, Mapping[str, str], int], RunSummary]
+# Start a child job run without driving it: (job_id, job parameters, *_params, task run id of the parent) -> its row.
+BeginChild = Callable[[int, Mapping[str, str], Mapping[str, Any], int], RunSummary]
 # Jobs that start jobs that start jobs: Databricks stops here (jobs reference, section 10).
 MAX_NESTING = 3
 
@@ -41,10 +42,12 @@ def conduct(
         notifier = stack.enter_context(Notifier(settings))
         vault = Vault.open(settings)
 
-        def run_job(task_run_id: int, job_id: int, parameters: Mapping[str, str], stop: StopToken) -> Outcome:
+        def run_job(
+            task_run_id: int, job_id: int, parameters: Mapping[str, str], legacy: Mapping[str, Any], stop: StopToken
+        ) -> Outcome:
             if depth + 1 >= MAX_NESTING:
                 raise UserError(f"run_job tasks nest at most {MAX_NESTING} deep; job {job_id} would be the next level")
-            child = begin_child(job_id, parameters, task_run_id)
+            child = begin_child(job_id, parameters, legacy, task_run_id)
             if child.life_cycle_state == LifeCycle.PENDING:
                 inner = Control()
                 stop.on_stop(inner.cancel)

@@ -23,7 +23,8 @@ from dbutils_local.spec.job import JobSettings
 from dbutils_local.spec.tasks import Task
 from dbutils_local.store import artifacts
 
-RunJob = Callable[[int, int, Mapping[str, str], StopToken], Outcome]  # (task_run_id, job_id, parameters, stop)
+# (task_run_id, job_id, parameters, deprecated *_params, stop)
+RunJob = Callable[[int, int, Mapping[str, str], Mapping[str, Any], StopToken], Outcome]
 
 
 @dataclass
@@ -79,11 +80,6 @@ class TaskPreparation(Preparation):
             return task.for_each_task.task
         return task
 
-    def _resolved(self, state: RunState, task: Task, scope: Scope) -> tuple[Task, dict[str, Any]]:
-        substituted = resolved_member(task, state.overriding_parameters, scope)
-        model = type(task.member).model_validate(substituted)
-        return task.model_copy(update={task.kind: model}), substituted
-
     def _located(self, state: RunState, task_state: TaskState, task: Task, resolved: Task) -> Task:
         """The task with the local path of its file in place of the path the spec says."""
         for name, (member, path) in _paths(resolved).items():
@@ -138,7 +134,7 @@ class TaskPreparation(Preparation):
             environ=self._environ(state, task),
             task_values=finished,
             stop=stop,
-            run_job=lambda job_id, values, token: self.run_job(task_run_id, job_id, values, token),
+            run_job=lambda job_id, values, legacy, token: self.run_job(task_run_id, job_id, values, legacy, token),
             forkserver=self.forkserver(task),
             spec_folder=Path(state.spec_folder) if state.spec_folder else None,
             redact=self.redact,
