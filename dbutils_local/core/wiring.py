@@ -46,7 +46,7 @@ def check(
 ) -> list[Problem]:
     """Every fault and doubt in the notebooks of the tasks in `graph`, each with file, cell and line.
 
-    `files` maps `<task_key> notebook_task.notebook_path` to the notebook's file; a notebook whose path is computed is not
+    `files` maps `<task_key> notebook_task.notebook_path` to the file; a notebook whose path is computed is not
     there and not checked. `installed` tells whether a module can be imported, `passed` are names given at run time, and
     `spec` is the file to name for what no notebook is to blame for.
     """

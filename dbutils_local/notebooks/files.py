@@ -9,7 +9,7 @@ from typing import Any
 
 from dbutils_local.errors import NotFound, UserError
 from dbutils_local.notebooks import ipynb, source
-from dbutils_local.notebooks.document import CellType, Document, Format, Language
+from dbutils_local.notebooks.document import DATABRICKS_NOTEBOOK, CellType, Document, Format, Language
 
 _LANGUAGE_OF = {
     ".py": Language.PYTHON,
@@ -20,6 +20,9 @@ _LANGUAGE_OF = {
 }
 EXTENSIONS = (".ipynb", *_LANGUAGE_OF)
 """The extensions of notebook files, in the order in which a name without one is tried."""
+
+
+_KNOWN_METADATA = {DATABRICKS_NOTEBOOK, "kernelspec", "language_info"}  # written anew from what the source says
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,24 @@ def convert(src: Path, dst: Path) -> Conversion:
     document = read(src)
     if dst.suffix not in EXTENSIONS:
         raise UserError(f"{dst}: the extension says the format; it must be one of {' '.join(EXTENSIONS)}")
-    write(replace(document, path=dst), dst)
+    write(replace(document, path=dst, script=document.script or _script(document)), dst)
     return Conversion(dst, tuple(_losses(document)) if dst.suffix != ".ipynb" else ())
+
+
+def _script(document: Document) -> str | None:
+    """The script block that says what an .ipynb says in its `environmentMetadata`."""
+    environment = document.environment
+    if environment is None:
+        return None
+    said = {
+        "environment_version": environment.version,
+        "base_environment": environment.base,
+        "dependencies": list(environment.dependencies) or None,
+    }
+    # JSON strings and lists of strings are TOML as well.
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in said.items() if value is not None]
+    mark = document.language.comment
+    return "\n".join(f"{mark} {line}" for line in ["/// script", "[tool.databricks.environment]", *lines, "///"])
 
 
 def _text(path: Path) -> str:
@@ -121,6 +140,7 @@ def _losses(document: Document) -> list[str]:
     lost = source.unwritable(document)
     if document.format is Format.SOURCE:
         return lost
+    theirs = document.metadata.get(DATABRICKS_NOTEBOOK) or {}
     outputs = sum(bool(cell.outputs) for cell in document.cells)
     attachments = sum(bool(cell.attachments) for cell in document.cells)
     raw = sum(cell.kind is CellType.RAW for cell in document.cells)
@@ -128,7 +148,9 @@ def _losses(document: Document) -> list[str]:
         f"the outputs of {outputs} cells": outputs,
         f"the attachments of {attachments} cells": attachments,
         f"the raw type of {raw} cells": raw,
-        "notebook metadata (widgets, dashboards)": bool(document.metadata),
+        "the widgets saved with the notebook": bool(theirs.get("widgets")),
+        "its dashboards": bool(theirs.get("dashboards")),
+        "metadata of other tools": bool(set(document.metadata) - _KNOWN_METADATA),
     }
     gone = [what for what, there in found.items() if there]
     return ([f"source format does not hold: {', '.join(gone)}"] if gone else []) + lost

@@ -153,7 +153,7 @@ def _for_kernel(cell: Cell, language: Language) -> tuple[str, dict[str, Any]]:
     """The source a Python kernel gets, and what was added to it or taken from it."""
     if cell.kind is CellType.MARKDOWN:
         prefix, text = _markdown(cell.source, language)
-        return text, {} if prefix == _MARKDOWN else {"prefix": prefix}
+        return text, {} if prefix == _MARKDOWN and cell.line is None else {"prefix": prefix}
     if cell.kind is CellType.RAW or language is Language.PYTHON or not cell.source.strip():
         return cell.source, {}
     if classify(cell.source, language).magic is not None:
@@ -182,9 +182,10 @@ def _language(metadata: Mapping[str, Any], ours: Mapping[str, Any], path: Path |
         (metadata.get(DATABRICKS_NOTEBOOK) or {}).get("language"),
         (metadata.get("language_info") or {}).get("name"),
         kernel.get("language"),
-        kernel.get("name"),
     )
-    word = next((str(one) for one in said if one), "python")
+    # A kernel's name says something only where it is a usual one: people name their kernels as they like.
+    name = str(kernel.get("name", "")).lower()
+    word = next((str(one) for one in said if one), name if name in _LANGUAGES else "python")
     language = _LANGUAGES.get(word.lower())
     if language is None:
         raise UserError(

@@ -15,7 +15,7 @@ from dbutils_local.notebooks.ipython_syntax import parse_cell
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands: cell and line from 1 (the line is the file's; None in .ipynb), `row` in the cell from 0."""
+    """Where something stands: cell and line of the file from 1 (no line in .ipynb), `row` in the cell from 0."""
 
     cell: int
     line: int | None = None
