@@ -107,6 +107,6 @@ def convert(src: Path, dst: Path) -> None:
     from dbutils_local import notebooks
 
     done = notebooks.convert(src, dst)
-    for loss in done.losses:
-        click.echo(f"notice: {loss}", err=True)
+    for notice in done.notices:
+        click.echo(f"notice: {notice}", err=True)
     click.echo(str(dst))
