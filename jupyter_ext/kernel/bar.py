@@ -102,7 +102,7 @@ class Bar:
                 pass
 
     def restart(self, then: str) -> bool:
-        """Ask the frontend to restart this kernel, run `then` in the fresh one, and go on with the cells still waiting."""
+        """Ask the frontend to restart this kernel, run `then` in it, and go on with the cells still waiting."""
         if not self._there:
             return False
         self._say({"restart": {"code": then, "cell": self._cell}})

@@ -1,13 +1,20 @@
-"""How a cell ends that calls `dbutils.notebook.exit` or `restartPython`: no red traceback, and nothing after it runs."""
+"""How a cell ends that exits its notebook, restarts Python, or meets an error of ours: no traceback of our inside."""
 
 from __future__ import annotations
 
+import contextlib
 import html
+import os
+import sys
 from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from dbutils_local.dbutils.java import JavaError
 from dbutils_local.dbutils.library import RestartPython
 from dbutils_local.dbutils.notebook import NotebookExit
+from dbutils_local.errors import DbutilsLocalError
 
 if TYPE_CHECKING:
     from jupyter_ext.kernel.session import Face
@@ -20,24 +27,52 @@ EXIT_TYPE = "application/vnd.dbutils-local.exit+json"
 
 
 def catch_endings(face: Face, undo: ExitStack) -> None:
-    """Handle both exceptions in the shell; the reply stays an error with their name, so queued cells are aborted."""
+    """Handle our exceptions in the shell; the reply stays an error with their name, so queued cells are aborted."""
     ip = face.ip
     before, tb_before = ip.custom_exceptions, ip.CustomTB
 
     def handle(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None) -> None:
         # The reply to the frontend carries the last traceback shown: not one of an earlier cell.
         shell._last_traceback = []
-        if isinstance(error, NotebookExit):
-            show_exit(ip, face.session.redactor.redact(error.value))
-        else:
-            restart(face)
+        match error:
+            case NotebookExit():
+                show_exit(ip, face.session.redactor.redact(error.value))
+            case RestartPython():
+                restart(face)
+            case _:
+                show_to_the_callers_line(shell, kind, error, trace)
 
-    ip.set_custom_exc((NotebookExit, RestartPython), handle)
+    ip.set_custom_exc((NotebookExit, RestartPython, DbutilsLocalError, JavaError), handle)
 
     def put_back() -> None:
         ip.custom_exceptions, ip.CustomTB = before, tb_before
 
     undo.callback(put_back)
+
+
+def show_to_the_callers_line(shell: Any, kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """The usual traceback, ending at the user's line that called us: what lies below explains nothing to them."""
+    _cut_below_the_user(trace)
+    # One frame above the cell is IPython's own.
+    lines = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=1)
+    shell._showtraceback(kind, error, lines)
+
+
+def _cut_below_the_user(trace: TracebackType | None) -> None:
+    last = None
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(_INSIDE):
+            last = trace
+        trace = trace.tb_next
+    if last is not None:
+        last.tb_next = None
+
+
+def _folder_of(module: str) -> str:
+    return str(Path(sys.modules[module].__file__ or "").parent) + os.sep
+
+
+_INSIDE = (*map(_folder_of, ("dbutils_local", "jupyter_ext", "IPython")), contextlib.__file__)
 
 
 def show_exit(ip: Any, value: str) -> None:
@@ -58,7 +93,7 @@ def show_exit(ip: Any, value: str) -> None:
 
 
 def restart(face: Face) -> None:
-    """Start Python afresh: in a run the runner does it, in JupyterLab the labextension, which then runs the cells waiting."""
+    """Start Python afresh: in a run the runner does it; in JupyterLab the labextension, which runs what waits."""
     if not face.is_interactive:
         return
     if face.bar is not None and face.bar.restart(revival(face)):

@@ -1,4 +1,4 @@
-"""`%run`: another notebook's cells in the caller's namespace, under the names and lines of their own file (reference 3)."""
+"""`%run`: another notebook's cells in the caller's namespace, under their own file and lines (reference 3)."""
 
 from __future__ import annotations
 
@@ -133,8 +133,7 @@ async def run_piece(ip: Any, piece: Piece) -> None:
     __tracebackhide__ = True
     code = ip.transform_cell(piece.source)
     _remember(piece, code)
-    tree = ip.compile.ast_parse(code, filename=piece.file)
-    ast.increment_lineno(tree, piece.line - 1)
+    tree = _parsed(ip, code, piece)
     tree = ip.transform_ast(tree)
     for node, mode in _steps(tree.body, ip.ast_node_interactivity):
         module = ast.Module([node], []) if mode == "exec" else ast.Interactive([node])
@@ -145,6 +144,15 @@ async def run_piece(ip: Any, piece: Piece) -> None:
         else:
             with _interruptible():
                 exec(compiled, ip.user_global_ns, ip.user_ns)
+
+
+def _parsed(ip: Any, code: str, piece: Piece) -> Any:
+    try:
+        return ast.increment_lineno(ip.compile.ast_parse(code, filename=piece.file), piece.line - 1)
+    except SyntaxError as error:
+        error.lineno = (error.lineno or 1) + piece.line - 1
+        error.end_lineno = (error.end_lineno or 1) + piece.line - 1
+        raise
 
 
 def _steps(body: list[ast.stmt], interactivity: str) -> Iterator[tuple[Any, str]]:

@@ -112,7 +112,7 @@ class Magics:
         run_script(_joined(line.lstrip().removeprefix("-e").lstrip() if strict else line, cell), strict=strict)
 
     def fs(self, line: str, cell: str | None = None) -> Any:
-        """`%fs command arguments`: dbutils.fs with shell-like quoting; `ls` and `mounts` show a table (reference 5.5)."""
+        """`%fs command arguments`: dbutils.fs with shell-like quoting; lists are shown as a table (reference 5.5)."""
         words = shlex.split(_joined(line, cell), comments=True)
         if not words:
             raise UserError("%fs: no command; write %fs ls /path, or %fs help")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dbutils_local.dbutils.session import Session
+    from dbutils_local.result import RunResult
     from dbutils_local.sql.engine import Engine
     from jupyter_ext.kernel.bar import Bar
     from jupyter_ext.kernel.panel import Panel
@@ -61,6 +62,7 @@ class Face:
         self._undo = ExitStack()
         self._bound: dict[str, Any] = {}
         self._session: Session | None = None
+        self._shown: list[RunResult] = []
         self._engines: dict[str, Engine] = {}
 
     @property
@@ -116,8 +118,6 @@ class Face:
         spark.install(self.ip.user_ns, self.session.settings)
 
     def _bind_imports(self) -> None:
-        if not _is_there("dbutils_local.dbutils.shims"):
-            return
         from dbutils_local.dbutils import shims
 
         shims.install(self.ip.user_ns)
@@ -168,7 +168,19 @@ class Face:
             self._engines[name] = engine_for(settings, running, lambda: spark.session(settings))
         return self._engines[name]
 
+    def was_shown(self, result: RunResult) -> None:
+        """This value's live picture stands in the cell already: as the cell's last expression it is not shown again."""
+        formatter = self.ip.display_formatter.ipython_display_formatter
+        formatter.for_type(type(result), self._show_unless_shown)
+        self._shown.append(result)
+
+    def _show_unless_shown(self, result: RunResult) -> None:
+        if not any(result is shown for shown in self._shown):
+            # IPython then shows it its usual way.
+            raise NotImplementedError
+
     def _before_cell(self, info: Any) -> None:
+        self._shown.clear()
         self.curtain.budget.refill()
         if self.bar is not None:
             self.bar.enter_cell(getattr(info, "cell_id", None))

@@ -40,7 +40,7 @@ class Table:
 
 
 def of(value: Any) -> Table | None:
-    """`value` as a table: frames, SQL results, dicts, lists of records or of plain values; None if it is none of them."""
+    """`value` as a table: frames, SQL results, dicts, lists of records or plain values; None if it is none of them."""
     for kind in type(value).__mro__:
         reader = _READERS.get((kind.__module__.split(".")[0], kind.__name__))
         if reader is not None:
@@ -57,7 +57,8 @@ def make(
     names = tuple(str(column) for column in columns)
     kept, cut, numeric = _take(rows, len(names))
     if not cut:
-        total = len(kept)
+        cut = total is not None and total > len(kept)
+        total = total if cut else len(kept)
     return Table(names, tuple(str(kind) for kind in types), tuple(kept), numeric, total, cut)
 
 
@@ -190,18 +191,20 @@ def _kinds(sample: Sequence[Sequence[Any]]) -> Iterator[str]:
         yield kinds.pop() if len(kinds) == 1 else ""
 
 
-def as_text(table: Table) -> str:
-    """The table in characters: the first rows, long cells shortened, and the footing."""
+def as_text(table: Table, name: str = "") -> str:
+    """The table in characters: the first rows, long cells shortened, the footing; `name` is what holds the result."""
     head = [table.columns, *(tuple("null" if c is None else c for c in row) for row in islice(table.rows, TEXT_ROWS))]
     clipped = [[_clip(cell) for cell in row] for row in head]
     widths = [max(len(row[index]) for row in clipped) for index in range(len(table.columns))]
-    lines = [
-        " | ".join(_pad(cell, *how) for cell, *how in zip(row, widths, table.right, strict=True)) for row in clipped
-    ]
+    lines = [" | ".join(map(_pad, row, widths, table.right)) for row in clipped]
     lines.insert(1, "-+-".join("-" * width for width in widths))
     if len(table.rows) > TEXT_ROWS:
         lines.append(f"... {len(table.rows) - TEXT_ROWS:,} more rows")
-    return "\n".join([*(line.rstrip() for line in lines), f"({table.footing})"])
+    return "\n".join([*(line.rstrip() for line in lines), f"({_footing(table, name)})"])
+
+
+def _footing(table: Table, name: str) -> str:
+    return f"{table.footing} · stored as {name}" if name else table.footing
 
 
 def _clip(cell: str) -> str:
@@ -213,7 +216,7 @@ def _pad(cell: str, width: int, right: bool) -> str:
     return cell.rjust(width) if right else cell.ljust(width)
 
 
-def as_html(table: Table) -> str:
+def as_html(table: Table, name: str = "") -> str:
     """The table as one self-contained piece of HTML: no script, light and dark, its header stays in sight."""
     sides = [' class="n"' if right else "" for right in table.right]
     head = "".join(
@@ -226,7 +229,7 @@ def as_html(table: Table) -> str:
     mark = " cut" if table.cut else ""
     return (
         f'<div class="dbl-table"><style>{_style()}</style><div class="s"><table><thead><tr><th></th>{head}</tr></thead>'
-        f'<tbody>{body}</tbody></table></div><div class="f{mark}">{html.escape(table.footing)}</div></div>'
+        f'<tbody>{body}</tbody></table></div><div class="f{mark}">{html.escape(_footing(table, name))}</div></div>'
     )
 
 

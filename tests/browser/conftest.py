@@ -144,7 +144,8 @@ class Notebook:
         self.page.evaluate(
             """async path => {
               const w = await jupyterapp.commands.execute('docmanager:open', {path});
-              await w.context.ready; await w.revealed; await w.sessionContext.ready; await w.sessionContext.session.kernel.info
+              await w.context.ready; await w.revealed; await w.sessionContext.ready;
+              await w.sessionContext.session.kernel.info
             }""",
             path.relative_to(screen.lab.root).as_posix(),
         )

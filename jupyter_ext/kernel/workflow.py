@@ -1,0 +1,106 @@
+"""`%workflow` and `%%workflow`: the words of the command line in a cell, with a live picture of the run."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dbutils_local.errors import UserError
+
+if TYPE_CHECKING:
+    import click
+
+    from dbutils_local.asking import Asking
+    from dbutils_local.result import RunResult
+    from jupyter_ext.kernel.session import Face
+
+
+def run_workflow(face: Face, line: str, cell: str | None) -> Any:
+    """Do what the words say; for a run its RunResult, for other verbs what the command line prints."""
+    words = shlex.split(line)
+    if cell is not None:
+        return _run(face, words, cell)
+    if not words:
+        raise UserError(
+            "%workflow: say what: run SPEC, validate SPEC, runs list, jobs list; %workflow --help lists all"
+        )
+    if words[0] == "run" and not {"-h", "--help"} & set(words):
+        return _run(face, words[1:], None)
+    return _other(words)
+
+
+def _run(face: Face, words: Sequence[str], cell: str | None) -> RunResult:
+    from dbutils_local.engine.drive import epoch_ms
+    from dbutils_local.result import RunResult
+    from jupyter_ext.kernel.live import follow
+
+    asking, concurrency = asked(face, words, cell)
+    for problem in asking.warnings:
+        print(f"warning: {problem}", file=sys.stderr)
+    run_id = asking.create(launch_it=True, max_concurrency=concurrency)
+    state = follow(face.ip, asking.workspace, run_id)
+    result = RunResult.of(state, asking.workspace.settings, epoch_ms())
+    face.was_shown(result)
+    return result
+
+
+def asked(face: Face, words: Sequence[str], cell: str | None) -> tuple[Asking, int]:
+    """The request the words of `run` stand for, checked (with `cell` its text is the spec), and --max-concurrency."""
+    from dbutils_local.asking import Asking
+    from dbutils_local.cli.options import listed, pairs, task_values
+    from dbutils_local.cli.run import run
+
+    given = _parameters(run, words if cell is None else [_kept(face, cell), *words])
+    asking = Asking.of(
+        given["spec"],
+        job=given["job"],
+        target=given["target"],
+        variables=pairs(given["variables"], "--var"),
+        arguments=given["arguments"],
+        params=pairs(given["params"], "-p"),
+        only=listed(given["only"]),
+        start=given["start"],
+        stubs=listed(given["stubs"]),
+        stub_values=task_values(given["values"]),
+        check=not given["no_check"],
+        settings=face.session.settings,
+    )
+    return asking, given["max_concurrency"]
+
+
+def _kept(face: Face, cell: str) -> str:
+    """The file that holds the text of a cell."""
+    raise UserError("not yet")
+
+
+def _parameters(command: click.Command, words: Sequence[str]) -> dict[str, Any]:
+    import click
+
+    try:
+        with command.make_context("%workflow run", list(words)) as context:
+            return dict(context.params)
+    except click.ClickException as error:
+        raise UserError(f"%workflow run: {error.format_message()}") from None
+
+
+def _other(words: Sequence[str]) -> None:
+    import click
+
+    from dbutils_local.cli import main
+
+    try:
+        with main.make_context("%workflow", list(words)) as context:
+            # Not main.invoke: that one turns errors into exit codes, here they are the cell's.
+            click.Group.invoke(main, context)
+    except click.exceptions.Exit as end:
+        code = end.exit_code
+    except click.ClickException as error:
+        raise UserError(f"%workflow: {error.format_message()}") from None
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+    else:
+        return
+    if code:
+        raise UserError(f"%workflow {' '.join(words)}: ended with exit code {code}")
