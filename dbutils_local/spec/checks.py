@@ -29,8 +29,7 @@ class _TaskView:
 
     @property
     def dependencies(self) -> list[Node]:
-        found = self.node.get("depends_on")
-        return found.items if found else []
+        return self.node.elements("depends_on")
 
     @property
     def upstream(self) -> list[str]:
@@ -74,17 +73,15 @@ def _text(node: Node, key: str) -> str | None:
 
 
 def _tasks(job: Node) -> list[_TaskView]:
-    listed = job.get("tasks")
     return [
         _TaskView(node, ("tasks", index), _text(node, "task_key") or "")
-        for index, node in enumerate(listed.items if listed else [])
+        for index, node in enumerate(job.elements("tasks"))
     ]
 
 
 def _duplicates(job: Node, list_name: str, key_name: str) -> Iterator[Problem]:
-    listed = job.get(list_name)
     first: dict[str, Node] = {}
-    for index, node in enumerate(listed.items if listed else []):
+    for index, node in enumerate(job.elements(list_name)):
         key = _text(node, key_name)
         if key is None:
             continue
@@ -202,8 +199,7 @@ def _keys(job: Node, tasks: list[_TaskView]) -> Iterator[Problem]:
         ("environments", "environment_key", "error"),
         ("environment_variables", "environment_variables_key", "error"),
     ):
-        listed = job.get(list_name)
-        known = [key for node in (listed.items if listed else []) if (key := _text(node, key_name))]
+        known = [key for node in job.elements(list_name) if (key := _text(node, key_name))]
         for task in tasks:
             for path in ((), ("for_each_task", "task")):
                 node = task.node.get(*path, key_name)
@@ -247,7 +243,7 @@ def _triggers(job: Node) -> Iterator[Problem]:
             )
     for path in (
         ("schedule",),
-        *((("triggers", index, "schedule")) for index in range(len(job.nearest(("triggers",)).items))),
+        *((("triggers", index, "schedule")) for index in range(len(job.elements("triggers")))),
     ):
         schedule = job.get(*path)
         if schedule is not None:
@@ -314,7 +310,7 @@ def _nulls(job: Node) -> Iterator[Problem]:
 
 def _dynamic_references(job: Node, tasks: list[_TaskView]) -> Iterator[Problem]:
     declared = (
-        {name for node in job.nearest(("parameters",)).items if (name := _text(node, "name"))}
+        {name for node in job.elements("parameters") if (name := _text(node, "name"))}
         if job.get("parameters")
         else set()
     )

@@ -80,6 +80,16 @@ class Node:
                 node = node.mapping.get(step)
         return node
 
+    def members(self, *path: str | int) -> dict[str, Node]:
+        """The members of the mapping at `path`; nothing when there is none."""
+        found = self.get(*path)
+        return found.mapping if found is not None else {}
+
+    def elements(self, *path: str | int) -> list[Node]:
+        """The elements of the list at `path`; nothing when there is none."""
+        found = self.get(*path)
+        return found.items if found is not None else []
+
     def nearest(self, path: Sequence[str | int]) -> Node:
         """The node at `path`, or the deepest one on the way there."""
         node = self

@@ -1,0 +1,186 @@
+"""What deploying a bundle does to its jobs: presets, `mode: development`, permissions and defaults (reference 9.5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dbutils_local.errors import InvalidSpec
+from dbutils_local.spec.merge import at, merge_by_key
+from dbutils_local.spec.tree import Node, node_of
+
+DEVELOPMENT_CONCURRENT_RUNS = 4
+_NAMED_BY = {"clusters": "cluster_name", "dashboards": "display_name"}
+_PREFIXED = ("pipelines", "models", "experiments", "clusters", "dashboards", "sql_warehouses")
+_PREFIXED_PLAINLY = ("model_serving_endpoints", "registered_models", "schemas")
+_PERMISSION_OF_A_JOB = {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_VIEW", "CAN_RUN": "CAN_MANAGE_RUN"}
+
+
+@dataclass(frozen=True)
+class Presets:
+    """What every job of a target gets; empty values change nothing."""
+
+    name_prefix: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    jobs_max_concurrent_runs: int = 0
+    trigger_pause_status: str = ""
+
+
+def presets_of(config: Node, mode: str | None) -> Presets:
+    """The bundle's presets, completed by what `mode: development` presets."""
+    found = config.get("presets")
+    given = found.plain() if found is not None and isinstance(found.value, dict) else {}
+    status = given.get("trigger_pause_status") or ""
+    if status not in ("", "PAUSED", "UNPAUSED") and found is not None:
+        place = found.nearest(("trigger_pause_status",)).place
+        raise InvalidSpec(
+            [place.problem(f"presets.trigger_pause_status: must be PAUSED or UNPAUSED, found {status!r}")]
+        )
+    tags = {key: str(value) for key, value in (given.get("tags") or {}).items()}
+    presets = Presets(
+        str(given.get("name_prefix") or ""), tags, int(given.get("jobs_max_concurrent_runs") or 0), status
+    )
+    if mode != "development":
+        return presets
+    user = str(config.nearest(("workspace", "current_user", "short_name")).value)
+    return Presets(
+        name_prefix=presets.name_prefix or f"[dev {user}] ",
+        tags={"dev": user} | tags,
+        jobs_max_concurrent_runs=presets.jobs_max_concurrent_runs or DEVELOPMENT_CONCURRENT_RUNS,
+        trigger_pause_status=presets.trigger_pause_status or "PAUSED",
+    )
+
+
+def with_prefixed_names(config: Node, presets: Presets) -> Node:
+    """The resources other than jobs under the names they get, since jobs refer to them."""
+    result = config
+    if not presets.name_prefix:
+        return result
+    for kind in (*_PREFIXED, *_PREFIXED_PLAINLY):
+        for key, resource in config.members("resources", kind).items():
+            name = resource.get(_NAMED_BY.get(kind, "name"))
+            if name is not None and name.text is not None:
+                prefixed = replace(name, value=_prefixed_name(kind, name.text, presets.name_prefix))
+                result = at(result, ["resources", kind, key, _NAMED_BY.get(kind, "name")], prefixed)
+    return result
+
+
+def _prefixed_name(kind: str, name: str, prefix: str) -> str:
+    if kind in _PREFIXED_PLAINLY:
+        return _plain_prefix(prefix) + name
+    folder, slash, last = name.rpartition("/") if kind == "experiments" else ("", "", name)
+    return f"{folder}{slash}{prefix}{last}"
+
+
+def _plain_prefix(prefix: str) -> str:
+    """`[dev ada] ` as `dev_ada_`, for names that take letters, digits and _ only."""
+    bare = prefix.replace("[", "").strip(" ")
+    return re.sub(r"[^0-9A-Za-z]+", "_", bare).strip("_").lower() + ("_" if bare.endswith("]") else "")
+
+
+def deployed_job(job: Node, config: Node, presets: Presets) -> Node:
+    """One job as the bundle tool would send it, its paths apart."""
+    run_as = config.get("run_as")
+    prepared = _with_presets(job, presets)
+    if run_as is not None and prepared.get("run_as") is None:
+        prepared = prepared.with_members(run_as=run_as)
+    return _with_defaults(_with_permissions(prepared, config), config)
+
+
+def _with_presets(job: Node, presets: Presets) -> Node:
+    place = job.place
+    result = job
+    if presets.name_prefix:
+        name = job.get("name")
+        written = str(name.value) if name is not None and name.value is not None else ""
+        result = result.with_members(name=Node(presets.name_prefix + written, name.place if name else place))
+    for tag, value in sorted(presets.tags.items()):
+        found = result.get("tags", tag)
+        if found is None or not found.value:
+            result = at(result, ["tags", tag], Node(value, place))
+    runs = result.get("max_concurrent_runs")
+    if presets.jobs_max_concurrent_runs and (runs is None or not runs.value):
+        result = result.with_members(max_concurrent_runs=Node(presets.jobs_max_concurrent_runs, place))
+    return _with_pause_status(result, presets.trigger_pause_status) if presets.trigger_pause_status else result
+
+
+def _with_pause_status(job: Node, status: str) -> Node:
+    result = job
+    for trigger in ("schedule", "trigger", "continuous"):
+        found = job.get(trigger)
+        if found is not None and isinstance(found.value, dict):
+            paused = found.get("pause_status")
+            if paused is None or not paused.value:
+                result = at(result, [trigger, "pause_status"], Node(status, found.place))
+    return result
+
+
+def _with_permissions(job: Node, config: Node) -> Node:
+    """The bundle's permissions beside the job's own; whoever deploys owns the job."""
+    own = job.get("permissions")
+    entries = [dict(node.plain()) for node in own.items] if own is not None else []
+    shared = config.get("permissions")
+    for node in config.elements("permissions"):
+        entry = dict(node.plain())
+        principal = {key: value for key, value in entry.items() if key != "level"}
+        if not any({k: v for k, v in known.items() if k != "level"} == principal for known in entries):
+            entries.append(
+                {**principal, "level": _PERMISSION_OF_A_JOB.get(str(entry.get("level")), entry.get("level"))}
+            )
+    if not entries:
+        return job.without("permissions")
+    return job.with_members(permissions=node_of(_with_owner(entries, config), (own or shared or job).place))
+
+
+def _with_owner(entries: list[dict[str, Any]], config: Node) -> list[dict[str, Any]]:
+    user = config.nearest(("workspace", "current_user", "userName")).value
+    mine = [entry for entry in entries if user in (entry.get("user_name"), entry.get("service_principal_name"))]
+    if any(entry.get("level") == "IS_OWNER" for entry in entries):
+        return entries if mine else [*entries, {"level": "CAN_MANAGE", "user_name": user}]
+    if managing := next((entry for entry in mine if entry.get("level") == "CAN_MANAGE"), None):
+        return [{**entry, "level": "IS_OWNER"} if entry is managing else entry for entry in entries]
+    return [*(entry for entry in entries if entry not in mine), {"level": "IS_OWNER", "user_name": user}]
+
+
+def with_merged_lists(job: Node) -> Node:
+    """Clusters, parameters and tasks of the same key made one (root and target each gave a part)."""
+    result = job
+    for name, key, ordered in (
+        ("job_clusters", "job_cluster_key", False),
+        ("parameters", "name", False),
+        ("tasks", "task_key", True),
+    ):
+        listed = job.get(name)
+        if listed is not None and isinstance(listed.value, list):
+            result = result.with_members(**{name: merge_by_key(listed, key, ordered=ordered)})
+    return result
+
+
+def _with_defaults(job: Node, config: Node) -> Node:
+    place = job.place
+    result = job.without("lifecycle")
+    for path, value in (
+        (["name"], "Untitled"),
+        (["max_concurrent_runs"], 1),
+        (["schedule", "pause_status"], "UNPAUSED"),
+        (["trigger", "pause_status"], "UNPAUSED"),
+        (["continuous", "pause_status"], "UNPAUSED"),
+        (["queue"], {"enabled": True}),
+    ):
+        parent = result.get(*path[:-1])
+        if parent is not None and isinstance(parent.value, dict) and _is_unset(parent.get(path[-1])):
+            result = at(result, path, node_of(value, place))
+    if config.get("bundle", "name") is None:
+        return result
+    metadata = f"{config.nearest(('workspace', 'state_path')).value}/metadata.json"
+    return result.with_members(
+        deployment=node_of({"kind": "BUNDLE", "metadata_file_path": metadata}, place),
+        edit_mode=Node("UI_LOCKED", place),
+        format=Node("MULTI_TASK", place),
+    )
+
+
+def _is_unset(node: Node | None) -> bool:
+    return node is None or node.value is None

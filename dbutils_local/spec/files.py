@@ -1,0 +1,268 @@
+"""Which files of this machine the paths in a job mean, and what the bundle tool would write in their place."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path, PurePosixPath
+
+from dbutils_local.errors import Problem, UserError
+from dbutils_local.paths import workspace_candidates
+from dbutils_local.spec.faults import did_you_mean
+from dbutils_local.spec.tree import Node, Path_, show
+
+NOTEBOOK_EXTENSIONS = (".ipynb", ".py", ".sql", ".scala", ".r", ".R")
+_MARKERS = {".py": "#", ".r": "#", ".R": "#", ".sql": "--", ".scala": "//"}
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]+:")
+_OPTION = re.compile(r"^(-r|-e|--requirement|--editable)[ =]+")
+
+# (name, calling file, workspace root) -> the notebook's file; NotFound or UserError with the reason.
+ResolveNotebook = Callable[[str, Path, Path], Path]
+Files = dict[tuple[str, str], Path]
+
+
+class _Kind(Enum):
+    NOTEBOOK = "notebook"
+    FILE = "file"
+    FOLDER = "folder"
+    LIBRARY = "library"
+
+
+_PATHS: tuple[tuple[Path_, _Kind], ...] = (
+    (("notebook_task", "notebook_path"), _Kind.NOTEBOOK),
+    (("spark_python_task", "python_file"), _Kind.FILE),
+    (("sql_task", "file", "path"), _Kind.FILE),
+    (("dbt_task", "project_directory"), _Kind.FOLDER),
+)
+_LIBRARY_MEMBERS = ("whl", "jar", "egg", "requirements")
+_SOURCED = ("notebook_task", "spark_python_task", "dbt_task")
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One path of a job: whose it is, where it stands, and what it names."""
+
+    task_key: str
+    path: Path_
+    node: Node
+    kind: _Kind
+    from_git: bool
+
+    @property
+    def field(self) -> str:
+        return show(self.path)
+
+
+@dataclass
+class Resolver:
+    """Finds the local files of one job; `files` and `problems` are filled by `run`."""
+
+    root: Path
+    file: Path
+    is_bundle: bool = False
+    resolve_notebook: ResolveNotebook | None = None
+    files: Files = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def run(self, job: Node, prefix: str = "") -> None:
+        """Look at every path of `job`."""
+        for index, found in _paths(job):
+            where = ".".join(part for part in (prefix, index, found.field) if part)
+            try:
+                local = self._local(found)
+            except UserError as error:
+                self.problems.append(found.node.place.problem(f"{where}: {str(error).splitlines()[0]}"))
+            else:
+                if local is not None:
+                    self.files[found.task_key, found.field] = local
+
+    def _local(self, found: _Found) -> Path | None:
+        written = str(found.node.value)
+        if "{{" in written or "${" in written or _SCHEME.match(written) or written.startswith(("/Volumes/", "/dbfs/")):
+            return None  # known when the task starts, or no file of the workspace
+        candidates = list(self._candidates(written, found))
+        match found.kind:
+            case _Kind.NOTEBOOK:
+                return self._notebook(written, found, candidates)
+            case _Kind.FOLDER:
+                return _existing_folder(written, candidates)
+            case _Kind.LIBRARY:
+                return next((Path(match) for base in candidates for match in sorted(glob.glob(str(base)))), None)
+        return self._file(written, candidates)
+
+    def _candidates(self, written: str, found: _Found) -> Iterator[Path]:
+        if written.startswith("/"):
+            yield from workspace_candidates(written, self.root)
+            return
+        beside = self._caller(found).parent
+        for base in (self.root, beside) if found.from_git else (beside, self.file.parent, self.root):
+            yield Path(os.path.normpath(base / Path(written).expanduser()))
+
+    def _caller(self, found: _Found) -> Path:
+        return found.node.place.file or self.file
+
+    def _notebook(self, written: str, found: _Found, candidates: list[Path]) -> Path:
+        if self.resolve_notebook is not None and not found.from_git:
+            return self.resolve_notebook(written, self._caller(found), self.root)
+        plain: Path | None = None
+        for base in candidates:
+            for candidate in (base, *(base.with_name(base.name + extension) for extension in NOTEBOOK_EXTENSIONS)):
+                if is_notebook(candidate):
+                    return candidate
+                if plain is None and candidate.is_file():
+                    plain = candidate
+        if plain is not None:
+            marker = _MARKERS.get(plain.suffix, "#")
+            raise UserError(
+                f"{plain} is a file, not a notebook: its first line is not '{marker} Databricks notebook source'"
+            )
+        raise UserError(f"notebook {written!r} not found{_beside(candidates[0])}")
+
+    def _file(self, written: str, candidates: list[Path]) -> Path:
+        for candidate in candidates:
+            if candidate.is_file():
+                if self.is_bundle and written.endswith(".py") and is_notebook(candidate):
+                    raise UserError(f"expected a file but {candidate} is a notebook")
+                return candidate
+        raise UserError(f"file {written!r} not found{_beside(candidates[0])}")
+
+
+def _existing_folder(written: str, candidates: list[Path]) -> Path:
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    raise UserError(f"folder {written!r} not found{_beside(candidates[0])}")
+
+
+def _beside(wanted: Path) -> str:
+    folder = wanted.parent
+    if not folder.is_dir():
+        return f": there is no folder {folder}"
+    names = [entry.name for entry in folder.iterdir()]
+    return f" (looked for {wanted}){did_you_mean(wanted.name, [*names, *(Path(name).stem for name in names)])}"
+
+
+def is_notebook(path: Path) -> bool:
+    """Whether a file is a notebook: .ipynb, or its first line says so; reads the first line only."""
+    if path.suffix == ".ipynb":
+        return path.is_file()
+    marker = _MARKERS.get(path.suffix)
+    if marker is None or not path.is_file():
+        return False
+    header = f"{marker} Databricks notebook source".encode()
+    with path.open("rb") as file:
+        return file.readline(len(header) + 2).rstrip(b"\r\n ") == header
+
+
+def _paths(job: Node) -> Iterator[tuple[str, _Found]]:
+    git = job.get("git_source") is not None
+    for index, task in enumerate(job.elements("tasks")):
+        for below in ((), ("for_each_task", "task")):
+            node = task.get(*below)
+            if node is not None:
+                for found in _task_paths(node, git):
+                    yield show(("tasks", index, *below)), found
+    for path, node in _dependencies(job):
+        yield "", _Found("", path, replace(node, value=_OPTION.sub("", str(node.value))), _Kind.LIBRARY, git)
+
+
+def _task_paths(task: Node, git: bool) -> Iterator[_Found]:
+    key = task.get("task_key")
+    name = str(key.value) if key is not None else ""
+    for path, kind in _PATHS:
+        node = task.get(*path)
+        if node is not None and isinstance(node.value, str) and node.value:
+            yield _Found(name, path, node, kind, _from_git(task, path, git))
+    for index, library in enumerate(task.elements("libraries")):
+        for member in _LIBRARY_MEMBERS:
+            node = library.get(member)
+            if node is not None and isinstance(node.value, str):
+                yield _Found(name, ("libraries", index, member), node, _Kind.LIBRARY, git)
+
+
+def _from_git(task: Node, path: Path_, git: bool) -> bool:
+    source = task.get(*path[:-1], "source")
+    if source is not None and isinstance(source.value, str):
+        return source.value == "GIT"
+    # An unset source means the repository, except for Python files (jobs reference, 1.3).
+    return git and path[0] != "spark_python_task"
+
+
+def _dependencies(job: Node) -> Iterator[tuple[Path_, Node]]:
+    for index, environment in enumerate(job.elements("environments")):
+        for number, node in enumerate(environment.elements("spec", "dependencies")):
+            if isinstance(node.value, str) and is_local_dependency(node.value):
+                yield ("environments", index, "spec", "dependencies", number), node
+
+
+def is_local_dependency(line: str) -> bool:
+    """Whether a requirements line names a file of the project and no package of an index."""
+    option = _OPTION.match(line)
+    bare = line[option.end() :] if option else line
+    if _SCHEME.match(bare) or " @ " in bare or bare.startswith(("/Workspace/", "/Volumes/", "/dbfs/")):
+        return False
+    return bool(option) or bare.startswith((".", "/", "~")) or bare.endswith((".whl", ".txt", ".tar.gz"))
+
+
+# What the bundle tool writes -------------------------------------------------------------------------------------
+
+
+def deployed(job: Node, *, root: Path, file_path: str) -> Node:
+    """`job` with its paths as the bundle tool deploys them: below `file_path`, notebooks without extension (9.5)."""
+    if job.get("git_source") is not None:
+        return _with_sources(job, "GIT")
+    moved = job
+    for index, found in _paths(job):
+        target = _deployed_path(found, root, file_path)
+        if target is not None:
+            steps = (*(_steps(index) if index else ()), *found.path)
+            moved = put(moved, steps, target)
+    return _with_sources(moved, "WORKSPACE")
+
+
+def _steps(text: str) -> Path_:
+    return tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", text))
+
+
+def _deployed_path(found: _Found, root: Path, file_path: str) -> str | None:
+    written = str(found.node.value)
+    if written.startswith(("/", "~")) or "{{" in written or "${" in written or _SCHEME.match(written):
+        return None
+    base = found.node.place.file.parent if found.node.place.file else root
+    local = Path(os.path.normpath(base / written))
+    relative = PurePosixPath(Path(os.path.relpath(local, root)).as_posix())
+    match found.kind:
+        case _Kind.NOTEBOOK:
+            bare = relative.with_suffix("") if relative.suffix in NOTEBOOK_EXTENSIONS else relative
+            return f"{file_path}/{bare}"
+        case _Kind.LIBRARY if found.task_key == "":
+            return f"./{relative}"
+        case _Kind.LIBRARY if found.path[-1] != "requirements":
+            return str(relative)
+    return f"{file_path}/{relative}" if str(relative) != "." else file_path
+
+
+def _with_sources(job: Node, source: str) -> Node:
+    result = job
+    for index, task in enumerate(job.elements("tasks")):
+        for below in ((), ("for_each_task", "task")):
+            for kind in _SOURCED[:2]:
+                member = task.get(*below, kind)
+                if member is not None and isinstance(member.value, dict) and member.get("source") is None:
+                    result = put(result, ("tasks", index, *below, kind, "source"), source)
+    return result
+
+
+def put(node: Node, path: Path_, value: str) -> Node:
+    """`node` with the text `value` at `path`."""
+    first, *rest = path
+    if isinstance(first, int):
+        below = list(node.items)
+        below[first] = put(below[first], tuple(rest), value) if rest else replace(below[first], value=value)
+        return replace(node, value=below)
+    old = node.get(first) or Node(None, node.place)
+    return node.with_members(**{first: put(old, tuple(rest), value) if rest else replace(old, value=value)})

@@ -1,0 +1,342 @@
+"""From a file people wrote to the jobs in it: job settings in YAML or JSON, a bundle, or a bundle's fragment."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dbutils_local.errors import InvalidSpec, NotFound, Problem, UserError
+from dbutils_local.spec import bundle, tree
+from dbutils_local.spec.bundle import BundleInfo
+from dbutils_local.spec.checks import BUNDLE_REFERENCE, check
+from dbutils_local.spec.faults import did_you_mean, problems_of
+from dbutils_local.spec.files import Files, ResolveNotebook, Resolver, deployed
+from dbutils_local.spec.job import JobSettings, resolved, wrap_single_task
+from dbutils_local.spec.tasks import JOB_ID_REFERENCE, Task
+from dbutils_local.spec.tree import Node, Path_, Place, node_of, show
+
+SPEC_SUFFIXES = (".yml", ".yaml", ".json")
+_TASK_NUMBER = re.compile(r"\btasks\[([0-9]+)\]")
+_BUNDLE_KEYS = ("resources", "targets", "bundle", "include")
+
+
+@dataclass(frozen=True)
+class LoadedJob:
+    """One job: its settings as they run here, and where everything in it was written.
+
+    `files` maps (task_key, field path) to the local file a path means, e.g. ("plan", "notebook_task.notebook_path");
+    the nested task of a loop stands under its own key, files of the job itself under the key "".
+    """
+
+    key: str
+    settings: JobSettings
+    file: Path
+    folder: Path
+    files: Files
+    tree: Node = field(repr=False)
+    official: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def place(self, path: Path_) -> Place:
+        """Where the value at `path` was written, or the nearest value around it."""
+        return self.tree.nearest(path).place
+
+    def place_of_task(self, task_key: str) -> Place:
+        """Where a task (a nested one too) begins."""
+        for _, node in self.tree.walk():
+            key = node.get("task_key") if isinstance(node.value, dict) else None
+            if key is not None and str(key.value) == task_key and any(name.endswith("_task") for name in node.mapping):
+                return node.place
+        return self.tree.place
+
+    def deployed(self) -> dict[str, Any]:
+        """What `databricks bundle validate -o json` prints for this job; for a plain job its resolved settings."""
+        return dict(self.official) if self.official else resolved(self.settings)
+
+
+@dataclass(frozen=True)
+class LoadedSpec:
+    """All jobs of a spec; `problems` are doubts only, since faults are raised."""
+
+    jobs: Mapping[str, LoadedJob]
+    bundle: BundleInfo | None
+    problems: tuple[Problem, ...]
+    root: Path
+
+    def job(self, key: str | None = None) -> LoadedJob:
+        """The job of that key or name; without one the only job there is. UserError names the choice."""
+        if key is None and len(self.jobs) == 1:
+            return next(iter(self.jobs.values()))
+        known = ", ".join(self.jobs)
+        if key is None:
+            raise UserError(f"the spec has {len(self.jobs)} jobs; choose one with --job: {known}")
+        found = self.jobs.get(key) or next((job for job in self.jobs.values() if job.settings.name == key), None)
+        if found is None:
+            raise NotFound(f"no job {key!r} in the spec; there are: {known}")
+        return found
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a caller of `load` asked for."""
+
+    path: Path
+    target: str | None
+    variables: Mapping[str, str]
+    environ: Mapping[str, str]
+    user: str
+    root: Path
+    resolve_notebook: ResolveNotebook | None
+    check_files: bool
+
+
+def load(
+    path: Path,
+    *,
+    target: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    user: str = "local@localhost",
+    root: Path | None = None,
+    resolve_notebook: ResolveNotebook | None = None,
+    check_files: bool = True,
+) -> LoadedSpec:
+    """The jobs in `path`: job settings (.yml, .yaml, .json), the `resources: jobs:` form, or a bundle or its folder.
+
+    `root` is the workspace root, by default the bundle's folder, else the file's. `resolve_notebook(name, caller,
+    root)` replaces the built-in search for notebooks. Raises InvalidSpec with every fault found, NotFound for a
+    missing file, UserError for a wrong target.
+    """
+    file = _spec_file(path.absolute())
+    given = os.environ if environ is None else environ
+    request = _Request(
+        file, target, dict(variables or {}), given, user, root or file.parent, resolve_notebook, check_files
+    )
+    node = tree.read(file)
+    if not isinstance(node.value, dict):
+        raise InvalidSpec([node.place.problem("a spec is a mapping: job settings, or a bundle with resources: jobs:")])
+    if file.name in bundle.ROOT_NAMES or any(key in node.mapping for key in _BUNDLE_KEYS):
+        return _from_bundle(node, request)
+    return _from_settings(node, request)
+
+
+def loads(
+    text: str,
+    *,
+    path: Path,
+    target: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    root: Path | None = None,
+) -> LoadedSpec:
+    """As `load`, for a text that stands in no file of its own (a notebook cell); relative paths count from `path`."""
+    request = _Request(
+        path, target, dict(variables or {}), os.environ, "local@localhost", root or path.parent, None, True
+    )
+    node = tree.parse(text, path)
+    if not isinstance(node.value, dict):
+        raise InvalidSpec([node.place.problem("a spec is a mapping: job settings, or a bundle with resources: jobs:")])
+    return (
+        _from_bundle(node, request)
+        if any(key in node.mapping for key in _BUNDLE_KEYS)
+        else _from_settings(node, request)
+    )
+
+
+def job_settings(data: Mapping[str, Any], *, prefix: str = "") -> JobSettings:
+    """JobSettings from plain data (a REST body, a dict); InvalidSpec with every fault, by field path."""
+    node = _wrapped(node_of(data))
+    return _settings(node, prefix, [problem for problem in check(node, prefix) if problem.severity == "error"])
+
+
+def task_of(data: Mapping[str, Any]) -> Task:
+    """One Task from plain data; InvalidSpec with every fault."""
+    try:
+        return Task.model_validate(data)
+    except ValidationError as error:
+        raise InvalidSpec(problems_of(error, node_of(data), Task)) from None
+
+
+def resolve_job_ids(settings: JobSettings, ids: Mapping[str, int]) -> JobSettings:
+    """`settings` with every `${resources.jobs.KEY.id}` replaced by that job's id; unknown keys stay."""
+
+    def put(value: Any) -> Any:
+        match value:
+            case dict():
+                return {key: put(below) for key, below in value.items()}
+            case list():
+                return [put(below) for below in value]
+            case str() if found := JOB_ID_REFERENCE.fullmatch(value):
+                return ids.get(found[1], value)
+            case str():
+                return JOB_ID_REFERENCE.sub(lambda match: str(ids.get(match[1], match[0])), value)
+        return value
+
+    return JobSettings.model_validate(put(resolved(settings, bundle=True)))
+
+
+def _spec_file(path: Path) -> Path:
+    if path.is_dir():
+        found = bundle.root_file(path)
+        if found is None:
+            raise NotFound(f"{path}: there is no {' or '.join(bundle.ROOT_NAMES[:2])} in this folder")
+        return found
+    if not path.exists():
+        raise NotFound(f"{path}: no such file{_nearest_file(path)}")
+    if path.suffix.lower() not in SPEC_SUFFIXES:
+        raise UserError(f"{path}: a job spec is a .yml, .yaml or .json file or a bundle's folder")
+    return path
+
+
+def _nearest_file(path: Path) -> str:
+    return did_you_mean(path.name, [entry.name for entry in path.parent.iterdir()]) if path.parent.is_dir() else ""
+
+
+# Plain job settings ----------------------------------------------------------------------------------------------
+
+
+def _from_settings(root: Node, request: _Request) -> LoadedSpec:
+    job = root.get("settings") if root.get("settings") is not None and root.get("tasks") is None else root
+    job = job or root
+    key = request.path.stem.removesuffix(".job")
+    problems = _bundle_references(job, request)
+    return _loaded({key: _wrapped(job)}, {}, None, request, problems)
+
+
+def _bundle_references(job: Node, request: _Request) -> list[Problem]:
+    """In a file of its own there is no bundle that could give `${...}` a value."""
+    parents = request.path.parents
+    beside = next((name for folder in parents for name in bundle.ROOT_NAMES[:2] if (folder / name).is_file()), None)
+    hint = f"; run the bundle ({beside}) with --job instead" if beside else ""
+    return [
+        node.place.problem(f"{show(path)}: {match[0]} has no value outside a bundle{hint}")
+        for path, node in job.walk()
+        if isinstance(node.value, str) and "${" in node.value
+        for match in BUNDLE_REFERENCE.finditer(node.value)
+        if match[1].startswith(("var.", "bundle.", "workspace.", "variables."))
+    ]
+
+
+def _wrapped(job: Node) -> Node:
+    """The single-task form as a job of one task, places kept."""
+    wrapped = wrap_single_task(job.mapping)
+    if wrapped is job.mapping or "tasks" in job.mapping:
+        return job
+    task = {key: node_of(value, job.place) for key, value in wrapped["tasks"][0].items()}
+    members = {key: node for key, node in wrapped.items() if key != "tasks"}
+    return replace(job, value={**members, "tasks": Node([Node(task, job.place)], job.place)})
+
+
+# Bundles ---------------------------------------------------------------------------------------------------------
+
+
+def _from_bundle(root: Node, request: _Request) -> LoadedSpec:
+    problems = [problem for key, job in _written_jobs(root) for problem in _duplicate_tasks(job, key)]
+    found = bundle.resolve(
+        root,
+        request.path,
+        target=request.target,
+        variables=request.variables,
+        environ=request.environ,
+        user=request.user,
+    )
+    if not found.local:
+        raise InvalidSpec([Problem("the bundle defines no jobs (resources: jobs:)", request.path), *found.problems])
+    jobs = {key: _wrapped(job) for key, job in found.local.items()}
+    return _loaded(jobs, found.official, found.info, request, [*problems, *found.problems])
+
+
+def _written_jobs(root: Node) -> list[tuple[str, Node]]:
+    return list(root.members("resources", "jobs").items())
+
+
+def _duplicate_tasks(job: Node, key: str) -> list[Problem]:
+    """Two tasks of one key in one list: merged by the bundle tool, but hardly ever meant."""
+    return [problem for problem in check(job, f"resources.jobs.{key}") if "duplicate task_key" in problem.message]
+
+
+def _loaded(
+    jobs: Mapping[str, Node],
+    official: Mapping[str, Node],
+    info: BundleInfo | None,
+    request: _Request,
+    found: list[Problem],
+) -> LoadedSpec:
+    problems = list(found)
+    loaded: dict[str, LoadedJob] = {}
+    for key, node in jobs.items():
+        prefix = f"resources.jobs.{key}" if info else ""
+        try:
+            own: list[Problem] = []
+            loaded[key] = _job(key, node, official.get(key), info, request, own, prefix)
+        except InvalidSpec as error:
+            own.extend(error.problems)
+        problems.extend(_with_task_key(problem, node) for problem in own)
+    if any(problem.severity == "error" for problem in problems):
+        raise InvalidSpec(_in_order(problems))
+    return LoadedSpec(loaded, info, tuple(_in_order(problems)), request.root)
+
+
+def _with_task_key(problem: Problem, job: Node) -> Problem:
+    """`tasks[plan]` for `tasks[6]`: a bundle's tasks are sorted, so their numbers tell nobody anything."""
+
+    def named(match: re.Match[str]) -> str:
+        key = job.get("tasks", int(match[1]), "task_key")
+        return match[0] if key is None else f"tasks[{key.value}]"
+
+    return replace(problem, message=_TASK_NUMBER.sub(named, problem.message, count=1))
+
+
+def _job(
+    key: str,
+    node: Node,
+    official: Node | None,
+    info: BundleInfo | None,
+    request: _Request,
+    problems: list[Problem],
+    prefix: str,
+) -> LoadedJob:
+    file = node.place.file or request.path
+    resolver = Resolver(request.root, file, info is not None, request.resolve_notebook)
+    if request.check_files:
+        resolver.run(node, prefix)
+    problems.extend(_git_notice(node, prefix))
+    settings = _settings(node, prefix, [*resolver.problems, *check(node, prefix)], problems)
+    shown: dict[str, Any] = {}
+    if official is not None and info is not None:
+        shown = deployed(official, root=info.root, file_path=info.workspace.get("file_path", "")).plain()
+    return LoadedJob(key, settings, file, file.parent, resolver.files, node, shown)
+
+
+def _git_notice(job: Node, prefix: str) -> list[Problem]:
+    source = job.get("git_source")
+    if source is None:
+        return []
+    where = f"{prefix}.git_source" if prefix else "git_source"
+    return [
+        (source.key or source.place).problem(f"{where}: the working tree is used, nothing is checked out", "warning")
+    ]
+
+
+def _settings(node: Node, prefix: str, found: list[Problem], warnings: list[Problem] | None = None) -> JobSettings:
+    """The model of a job's tree; InvalidSpec with `found` and what the model itself refuses."""
+    faults = [problem for problem in found if problem.severity == "error"]
+    if warnings is not None:
+        warnings.extend(problem for problem in found if problem.severity != "error")
+    try:
+        settings = JobSettings.model_validate(node.plain())
+    except ValidationError as error:
+        raise InvalidSpec([*problems_of(error, node, JobSettings, prefix), *faults]) from None
+    if faults:
+        raise InvalidSpec(faults)
+    return settings
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    """Faults before doubts, each in the order of the file, nothing twice."""
+    unique = list(dict.fromkeys(problems))
+    return sorted(unique, key=lambda p: (p.severity != "error", str(p.file or ""), p.line or 0, p.column or 0))
