@@ -52,10 +52,16 @@ class Asking:
         check: bool = True,
         settings: Settings | None = None,
         workspace: Workspace | None = None,
+        text: str | None = None,
     ) -> Asking:
-        """The request, or InvalidSpec/UserError with every reason why it cannot run; nothing is written."""
+        """The request, or InvalidSpec/UserError with every reason why it cannot run; nothing is written.
+
+        With `text` that is the spec itself, and `spec` says where it would lie.
+        """
         known = settings or (workspace.settings if workspace else Settings.load())
-        taken = intake.take(spec, target=target, variables=variables, arguments=arguments, settings=known)
+        taken = intake.take(
+            spec, target=target, variables=variables, arguments=arguments, settings=known, text=text
+        )
         source = taken.pick(job)
         asked = cls(
             workspace or Workspace.open(known, source.root),
@@ -78,25 +84,12 @@ class Asking:
         _refuse_parameters_of_a_script(self)
         chosen = self._plan()
         refused = intake.refused(self.source, self.stubs, self.only)
-        found = [*refused, *(self._wiring(chosen) if check else ())]
+        found = [*refused, *(intake.wiring(self.source, chosen, self.params, self.stubs) if check else ())]
         intake.require(found)
         return replace(self, warnings=(*self.warnings, *(problem for problem in found if problem.severity != "error")), notices=self._noted(chosen))
 
     def _plan(self) -> Plan:
         return plan(self.source.settings, only=self.only, stubs=self.stubs, stub_values=self.stub_values)
-
-    def _wiring(self, chosen: Plan) -> Sequence[Problem]:
-        from dbutils_local.core.wiring import check
-
-        tasks = [task for task in self.source.settings.tasks or () if task.task_key in chosen.tasks and task.task_key not in self.stubs]
-        return check(
-            self.source.settings.model_copy(update={"tasks": tasks}),
-            files={key: Path(value) for key, value in self.source.files.items()},
-            root=self.source.root or self.workspace.root,
-            given=self.params,
-            given_values=self.stub_values,
-            elsewhere=[task.task_key for task in self.source.settings.tasks or () if task not in tasks],
-        )
 
     def _noted(self, chosen: Plan) -> tuple[str, ...]:
         """One notice a field that is accepted without effect, whichever tasks have it."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dbutils_local import notebooks
+from dbutils_local.core.plan import Plan, plan
 from dbutils_local.errors import InvalidSpec, NotFound, Problem, UserError
 from dbutils_local.settings import Settings
 from dbutils_local.spec.job import JobSettings
-from dbutils_local.spec.load import LoadedJob, load
+from dbutils_local.spec.load import LoadedJob, load, loads
 from dbutils_local.workspace import Source, default_root
 
 NOTEBOOK_ENDINGS = (".ipynb", ".py", ".sql", ".scala", ".r", ".R")
@@ -25,6 +28,7 @@ class Intake:
     jobs: Mapping[str, Source]
     warnings: Sequence[Problem] = ()
     is_bundle: bool = False
+    deployed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as `bundle validate` prints them
 
     def pick(self, key: str | None) -> Source:
         """The job called `key`, or the only one; UserError lists the choices."""
@@ -46,13 +50,17 @@ def take(
     variables: Mapping[str, str] | None = None,
     arguments: Sequence[str] = (),
     settings: Settings | None = None,
+    text: str | None = None,
 ) -> Intake:
     """The jobs of a SPEC (INTERFACES, "Command line"); InvalidSpec holds every fault with file, line and column.
 
-    `arguments` are the command line of a plain .py file, and refused for anything else.
+    `arguments` are the command line of a plain .py file, and refused for anything else. With `text` that is the spec,
+    and relative paths in it count from where `spec` would lie.
     """
     path = Path(spec).expanduser()
     known = settings or Settings.load()
+    if text is not None:
+        return _from_text(text, path.absolute(), target, dict(variables or {}), known)
     if not path.exists():
         raise NotFound(f"{path}: no such file or folder")
     if path.suffix in NOTEBOOK_ENDINGS:
@@ -63,11 +71,29 @@ def take(
 
 
 def _from_spec(path: Path, target: str | None, variables: dict[str, str], settings: Settings) -> Intake:
-    loaded = load(path, target=target, variables=variables, settings=settings, resolve_notebook=_notebook_finder)
+    root = settings.workspace or (None if is_bundle(path) else default_root(settings, path.absolute().parent))
+    loaded = load(
+        path, target=target, variables=variables, user=settings.user, root=root, resolve_notebook=_notebook_finder
+    )
     origin = {"spec": str(path.absolute()), "target": target, "variables": variables}
-    root = settings.workspace or (loaded.root if loaded.bundle else default_root(settings, loaded.root))
+    jobs = {key: _source(job, key, root or loaded.root, origin) for key, job in loaded.jobs.items()}
+    return Intake(jobs, loaded.problems, loaded.bundle is not None, {key: job.deployed() for key, job in loaded.jobs.items()})
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether SPEC is a bundle's root file or its folder, by name."""
+    return path.is_dir() or path.stem in ("databricks", "bundle")
+
+
+def _from_text(
+    text: str, path: Path, target: str | None, variables: dict[str, str], settings: Settings
+) -> Intake:
+    loaded = loads(text, path=path, target=target, variables=variables)
+    # No spec in the origin: a repair takes the settings the run was made with.
+    origin = {"cell": str(path), "target": target, "variables": variables}
+    root = settings.workspace or default_root(settings, path.parent)
     jobs = {key: _source(job, key, root, origin) for key, job in loaded.jobs.items()}
-    return Intake(jobs, loaded.problems, loaded.bundle is not None)
+    return Intake(jobs, loaded.problems)
 
 
 def _source(job: LoadedJob, key: str, root: Path, origin: Mapping[str, object]) -> Source:
@@ -75,8 +101,8 @@ def _source(job: LoadedJob, key: str, root: Path, origin: Mapping[str, object]) 
     return Source(job.settings, job.folder, root, files, {**origin, "job": key}, key)
 
 
-def _notebook_finder(name: str, folder: Path, root: Path) -> Path:
-    return notebooks.resolve(name, caller=folder / "spec", root=root)
+def _notebook_finder(name: str, caller: Path, root: Path) -> Path:
+    return notebooks.resolve(name, caller=caller, root=root)
 
 
 def _bare(path: Path, arguments: Sequence[str], settings: Settings) -> Intake:
@@ -114,7 +140,6 @@ def again(origin: Mapping[str, object]) -> Source | None:
 
 def refused(source: Source, stubs: Iterable[str], only: Iterable[str]) -> list[Problem]:
     """What this machine does not run of a job: an error a task, with the two ways on (DECISIONS, last row)."""
-    from dbutils_local.core.plan import plan
     from dbutils_local.spec.support import Support, report
 
     chosen = plan(source.settings, only=tuple(only)).tasks
@@ -123,6 +148,26 @@ def refused(source: Source, stubs: Iterable[str], only: Iterable[str]) -> list[P
         for row in report(source.settings)
         if row.support is Support.REFUSED and row.task_key in chosen and row.task_key not in set(stubs)
     ]
+
+
+def wiring(
+    source: Source, chosen: Plan, passed: Iterable[str] = (), stubbed: Iterable[str] = ()
+) -> list[Problem]:
+    """What reading the notebooks of the chosen tasks shows, without running them (core.wiring)."""
+    from dbutils_local.core.wiring import check
+
+    root = source.root or Path.cwd()
+    kept = {key: task for key, task in chosen.tasks.items() if key not in set(stubbed)}
+    return check(
+        source.settings,
+        chosen,
+        {name: path for name, path in source.files.items() if name.split(" ")[0] not in set(stubbed)} if kept else {},
+        find=lambda name, caller: notebooks.resolve(name, caller=caller, root=root),
+        read=notebooks.read,
+        installed=lambda module: importlib.util.find_spec(module) is not None,
+        passed=tuple(passed),
+        spec=Path(str(source.origin["spec"])) if source.origin.get("spec") else None,
+    )
 
 
 def require(problems: Sequence[Problem]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dbutils_local.errors import UserError
@@ -52,7 +53,7 @@ def asked(face: Face, words: Sequence[str], cell: str | None) -> tuple[Asking, i
     from dbutils_local.cli.options import listed, pairs, task_values
     from dbutils_local.cli.run import run
 
-    given = _parameters(run, words if cell is None else [_kept(face, cell), *words])
+    given = _parameters(run, words if cell is None else [str(_place(face)), *words])
     asking = Asking.of(
         given["spec"],
         job=given["job"],
@@ -66,13 +67,15 @@ def asked(face: Face, words: Sequence[str], cell: str | None) -> tuple[Asking, i
         stub_values=task_values(given["values"]),
         check=not given["no_check"],
         settings=face.session.settings,
+        text=cell,
     )
     return asking, given["max_concurrency"]
 
 
-def _kept(face: Face, cell: str) -> str:
-    """The file that holds the text of a cell."""
-    raise UserError("not yet")
+def _place(face: Face) -> Path:
+    """Where a spec in a cell lies: its relative paths are relative to the notebook's folder."""
+    file = face.session.birth.notebook_file
+    return (file.parent if file else Path.cwd()) / "%%workflow"
 
 
 def _parameters(command: click.Command, words: Sequence[str]) -> dict[str, Any]:
