@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+# What loading the kernel extension imports; a fork server imports it once for all its kernels.
+PRELOAD = (
+    "jupyter_ext.kernel.session",
+    "jupyter_ext.kernel.display",
+    "jupyter_ext.kernel.endings",
+    "jupyter_ext.kernel.magics",
+    "jupyter_ext.kernel.panel",
+    "jupyter_ext.kernel.bar",
+    "jupyter_ext.kernel.tables",
+    "dbutils_local.settings",
+    "dbutils_local.dbutils.library",
+    "dbutils_local.dbutils.shims",
+    "tomllib",
+)
+
 # Everything is imported inside the functions: each of the three callers needs only its own third.
 
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from dbutils_local.kernels import frames, processes
+from dbutils_local.kernels.bootstrap import extension_names
 from dbutils_local.kernels.kernel import tail
 
 # What ipykernel imports while it starts (found by comparing sys.modules before and after, in a forked child).
@@ -34,7 +35,6 @@ KERNEL_MODULES = (
     "ipykernel.ipkernel",
     "ipykernel.zmqshell",
     "ipykernel.debugger",
-    "ipykernel.datapub",
     "ipykernel.heartbeat",
     "ipykernel_launcher",
     "ipywidgets",
@@ -44,11 +44,15 @@ KERNEL_MODULES = (
     "IPython.core.completer",
     "IPython.core.completerlib",
     "IPython.core.debugger",
+    "IPython.core.magic_arguments",
     "IPython.core.magics",
+    "IPython.core.magics.ast_mod",
+    "IPython.core.magics.execution",
+    "IPython.core.magics.packaging",
     "IPython.core.oinspect",
     "IPython.extensions.storemagic",
+    "IPython.utils.module_paths",
     "jedi",
-    "matplotlib_inline.backend_inline",
     "pdb",
     "faulthandler",
 )
@@ -401,6 +405,10 @@ def warm_up(preload: Iterable[str]) -> str | None:
         with contextlib.suppress(ImportError):  # some are not in every version
             importlib.import_module(name)
     importlib.import_module("dbutils_local.kernels.born")
+    for extension in extension_names():
+        with contextlib.suppress(Exception):  # one that cannot be imported is reported by the kernel that needs it
+            for name in getattr(importlib.import_module(extension), "PRELOAD", ()):
+                importlib.import_module(name)
     broken = None
     for name in preload:
         try:
