@@ -84,7 +84,7 @@ class Asking:
         _refuse_parameters_of_a_script(self)
         chosen = self._plan()
         refused = intake.refused(self.source, self.stubs, self.only)
-        found = [*refused, *(intake.wiring(self.source, chosen, self.params, self.stubs) if check else ())]
+        found = [*refused, *(intake.wiring(self.source, chosen, self.params) if check else ())]
         intake.require(found)
         return replace(self, warnings=(*self.warnings, *(problem for problem in found if problem.severity != "error")), notices=self._noted(chosen))
 

@@ -150,18 +150,15 @@ def refused(source: Source, stubs: Iterable[str], only: Iterable[str]) -> list[P
     ]
 
 
-def wiring(
-    source: Source, chosen: Plan, passed: Iterable[str] = (), stubbed: Iterable[str] = ()
-) -> list[Problem]:
+def wiring(source: Source, chosen: Plan, passed: Iterable[str] = ()) -> list[Problem]:
     """What reading the notebooks of the chosen tasks shows, without running them (core.wiring)."""
     from dbutils_local.core.wiring import check
 
     root = source.root or Path.cwd()
-    kept = {key: task for key, task in chosen.tasks.items() if key not in set(stubbed)}
     return check(
         source.settings,
         chosen,
-        {name: path for name, path in source.files.items() if name.split(" ")[0] not in set(stubbed)} if kept else {},
+        source.files,
         find=lambda name, caller: notebooks.resolve(name, caller=caller, root=root),
         read=notebooks.read,
         installed=lambda module: importlib.util.find_spec(module) is not None,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import threading
 import time
 from collections import OrderedDict
@@ -14,7 +12,8 @@ from typing import Any
 
 from dbutils_local.core import machine
 from dbutils_local.core.events import Event, Noticed, RunCreated, RunQueued, RunRepaired, RunSkipped
-from dbutils_local.core.state import Attempt, LifeCycle, RunState, TaskState
+from dbutils_local.core.plan import plan
+from dbutils_local.core.state import LifeCycle, RunState
 from dbutils_local.engine import launch
 from dbutils_local.engine.drive import Control, Listener, epoch_ms
 from dbutils_local.engine.launch import Admission
@@ -92,7 +91,7 @@ class Workspace:
 
     def create_job(self, settings: JobSettings, source: Source | None = None) -> int:
         """Store a job and return its id; InvalidSpec if its tasks make no graph."""
-        machine.plan(settings)
+        plan(settings)
         [job_id] = self.store.new_ids(1)
         self.store.save_job(_job_record(job_id, source or Source(settings), self._creator, epoch_ms()))
         return job_id
@@ -109,7 +108,7 @@ class Workspace:
         """Replace all settings (jobs reference, 6.4)."""
         record = self.store.job(job_id)
         settings = JobSettings.model_validate(dict(new_settings))
-        machine.plan(settings)
+        plan(settings)
         new = _job_record(job_id, source or Source(settings), record.creator, record.created_at)
         kept = new if source else replace(new, spec_folder=record.spec_folder, workspace_root=record.workspace_root, key=record.key)
         self.store.save_job(kept)
@@ -134,7 +133,7 @@ class Workspace:
         """Ids for jobs of one spec that start each other; the same file and key keep their id from run to run."""
         ids: dict[str, int] = {}
         for source in sources:
-            name = f"spec-job {source.origin.get('spec')} {source.key or source.name} {source.origin.get('target')}"
+            name = f"spec-job {source.origin.get('spec') or source.origin.get('cell')} {source.key or source.name} {source.origin.get('target')}"
             with launch.mutex(self.store, 0):
                 known = self.store.note(name)
                 job_id = int(known) if known else self.store.new_ids(1)[0]
@@ -239,9 +238,16 @@ class Workspace:
         """Drive a run to its end in this process, then start what waited for it."""
         from dbutils_local.engine.conduct import conduct
 
-        def begin_child(job_id: int, parameters: Mapping[str, str], parent: int) -> RunSummary:
+        def begin_child(
+            job_id: int, parameters: Mapping[str, str], overriding: Mapping[str, Any], parent: int
+        ) -> RunSummary:
             return self.run_now(
-                job_id, launch_it=False, job_parameters=parameters, trigger="RUN_JOB_TASK", parent_task_run_id=parent
+                job_id,
+                launch_it=False,
+                job_parameters=parameters,
+                overriding=overriding,
+                trigger="RUN_JOB_TASK",
+                parent_task_run_id=parent,
             )
 
         state = conduct(
@@ -304,7 +310,7 @@ class Workspace:
                 rerun_tasks=rerun_tasks,
                 rerun_all_failed_tasks=rerun_all_failed_tasks,
                 rerun_dependent_tasks=rerun_dependent_tasks,
-                graph=machine.plan(settings),
+                graph=plan(settings),
             )
             event = RunRepaired(
                 epoch_ms(), repair_id, keys, resolved(settings), dict(job_parameters or {}), dict(overriding or {}), files
@@ -395,9 +401,9 @@ class Workspace:
 
     def document(self, state: RunState) -> dict[str, Any]:
         """The run as one Jobs API 2.2 document, with each task's output and all task values (INTERFACES, "Command line")."""
-        from dbutils_local.wire.replies import run_document
+        from dbutils_local.wire.replies import Logs, run_document
 
-        return run_document(state, logs=lambda key, attempt: self.logs(state.run_id, key, attempt))
+        return run_document(state, lambda key, attempt: Logs(self.logs(state.run_id, key, attempt)))
 
     def export(self, run_id: int) -> str:
         """The run as one self-contained HTML page: graph, timeline, tasks, executed notebooks."""

@@ -92,7 +92,7 @@ def _warm_kernels() -> Finding:
     from dbutils_local.settings import Settings
 
     found = support(Settings.load().preload)
-    return Finding("Warm kernels (fork server)", found.works, found.reason)
+    return Finding("Warm kernels (fork server)", found.is_warm, found.reason)
 
 
 def _version(module: str) -> str:

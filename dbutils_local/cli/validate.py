@@ -62,7 +62,7 @@ def _taken(spec: str, target: str | None, variables: dict[str, str]) -> tuple[In
 
 def _document(taken: Intake | None, job: str | None, problems: list[Problem]) -> dict[str, Any]:
     from dbutils_local import intake
-    from dbutils_local.core.wiring import check
+    from dbutils_local.core.plan import plan
     from dbutils_local.spec.job import resolved
     from dbutils_local.spec.support import report
 
@@ -77,10 +77,10 @@ def _document(taken: Intake | None, job: str | None, problems: list[Problem]) ->
             *problems,
             # Refused task kinds stop `run`; validating a whole bundle only reports them.
             *(replace(problem, severity="warning") for problem in intake.refused(source, (), ())),
-            *check(source.settings, files={name: Path(path) for name, path in source.files.items()}, root=source.root or Path.cwd()),
+            *intake.wiring(source, plan(source.settings)),
         ]
     return {
-        "jobs": {key: resolved(source.settings, bundle=True) for key, source in chosen.items()},
+        "jobs": {key: dict(taken.deployed.get(key) or resolved(source.settings)) for key, source in chosen.items()} if taken else {},
         "report": rows,
         "problems": [_problem(problem) for problem in problems],
     }

@@ -46,7 +46,8 @@ class TaskPreparation(Preparation):
         task = self._task(state, task_state)
         try:
             scope = scope_of(state, key, task_run_id=task_run_id, at=at)
-            resolved, member = self._resolved(state, task, scope)
+            member = resolved_member(task, state.overriding_parameters, scope)
+            resolved = task.model_copy(update={task.kind: type(task.member).model_validate(member)})
             parameters = parameters_for(resolved, scope.job_parameters)
             located = self._located(state, task_state, task, resolved)
             context = self._context(state, task_state, task, task_run_id, parameters, stop)
@@ -201,11 +202,11 @@ def _job_variables(job: JobSettings, task: Task, folder: Path, secret: Callable[
     if key is None:
         return {}
     for entry in job.environment_variables or ():
-        if entry.environment_variables_key == key:
+        if entry.environment_variables_key == key and entry.spec is not None:
             values: dict[str, str] = {}
-            for name in entry.files or ():
+            for name in entry.spec.files or ():
                 values.update(_env_file(folder / name))
-            values.update(entry.variables or {})
+            values.update(entry.spec.variables or {})
             return {name: _secret(value, secret) for name, value in values.items()}
     raise UserError(f"task {task.task_key!r}: environment_variables_key {key!r} is not defined by this job")
 
