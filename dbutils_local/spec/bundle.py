@@ -16,7 +16,7 @@ from dbutils_local.spec.deployment import deployed_job, presets_of, with_merged_
 from dbutils_local.spec.faults import did_you_mean
 from dbutils_local.spec.interpolate import REFERENCE, Interpolation, Unresolved, malformed, steps
 from dbutils_local.spec.merge import at, merge
-from dbutils_local.spec.tree import Node, Path_, Place, show
+from dbutils_local.spec.tree import Node, Place, Steps, show
 from dbutils_local.spec.variables import Given, lookup_in, with_variables
 
 ROOT_NAMES = ("databricks.yml", "databricks.yaml", "bundle.yml", "bundle.yaml")
@@ -373,7 +373,7 @@ def _with_resources(jobs: Mapping[str, Node], config: Node, work: _Work) -> dict
     resources = at(config.nearest(("resources",)) if config.get("resources") else Node({}), ["jobs"], Node(dict(jobs)))
     told: set[str] = set()
 
-    def lookup(path: Path_) -> Node | None:
+    def lookup(path: Steps) -> Node | None:
         if path[0] != "resources":
             return None
         if len(path) < 4 or (kept := resources.get(*path[1:3])) is None:
@@ -398,7 +398,7 @@ def _with_resources(jobs: Mapping[str, Node], config: Node, work: _Work) -> dict
     return resolved
 
 
-def _near_resource(path: Path_, resources: Node) -> str:
+def _near_resource(path: Steps, resources: Node) -> str:
     kind = resources.get(*path[1:2])
     return did_you_mean(str(path[2]), kind.mapping) if kind is not None and len(path) > 2 else ""
 

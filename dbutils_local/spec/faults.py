@@ -107,7 +107,7 @@ def _hint(word: str, model: type[Spec] | None) -> str:
     if near := did_you_mean(word, known):
         return near
     if model is Task and (
-        owners := [kind for kind in KINDS if word in names_of(_inner(Task.model_fields[kind].annotation))]
+        owners := [kind for kind in KINDS if word in names_of(inner_model(Task.model_fields[kind].annotation))]
     ):
         return f"; it belongs inside {' or '.join(owners)}"
     return f"; known here: {', '.join(known)}" if len(known) <= 12 else ""
@@ -137,14 +137,15 @@ def model_at(path: Sequence[str | int], model: type[Spec]) -> type[Spec] | None:
     for step in path:
         if isinstance(step, str) and current is not None:
             field = field_named(current, step)
-            current = _inner(field.annotation) if field else None
+            current = inner_model(field.annotation) if field else None
     return current
 
 
-def _inner(annotation: Any) -> type[Spec] | None:
+def inner_model(annotation: Any) -> type[Spec] | None:
+    """The model inside an annotation such as `list[Task] | None`, if there is one."""
     if isinstance(annotation, type) and issubclass(annotation, Spec):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _inner(part))), None)
+    return next((found for part in get_args(annotation) if (found := inner_model(part))), None)
 
 
 def _words(annotation: Any) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from dbutils_local.errors import Problem, UserError
 from dbutils_local.paths import workspace_candidates
 from dbutils_local.spec.faults import did_you_mean
-from dbutils_local.spec.tree import Node, Path_, show
+from dbutils_local.spec.tree import Node, Steps, show
 
 NOTEBOOK_EXTENSIONS = (".ipynb", ".py", ".sql", ".scala", ".r", ".R")
 _MARKERS = {".py": "#", ".r": "#", ".R": "#", ".sql": "--", ".scala": "//"}
@@ -32,7 +32,7 @@ class _Kind(Enum):
     LIBRARY = "library"
 
 
-_PATHS: tuple[tuple[Path_, _Kind], ...] = (
+_PATHS: tuple[tuple[Steps, _Kind], ...] = (
     (("notebook_task", "notebook_path"), _Kind.NOTEBOOK),
     (("spark_python_task", "python_file"), _Kind.FILE),
     (("sql_task", "file", "path"), _Kind.FILE),
@@ -47,7 +47,7 @@ class _Found:
     """One path of a job: whose it is, where it stands, and what it names."""
 
     task_key: str
-    path: Path_
+    path: Steps
     node: Node
     kind: _Kind
     from_git: bool
@@ -184,7 +184,7 @@ def _task_paths(task: Node, git: bool) -> Iterator[_Found]:
                 yield _Found(name, ("libraries", index, member), node, _Kind.LIBRARY, git)
 
 
-def _from_git(task: Node, path: Path_, git: bool) -> bool:
+def _from_git(task: Node, path: Steps, git: bool) -> bool:
     source = task.get(*path[:-1], "source")
     if source is not None and isinstance(source.value, str):
         return source.value == "GIT"
@@ -192,7 +192,7 @@ def _from_git(task: Node, path: Path_, git: bool) -> bool:
     return git and path[0] != "spark_python_task"
 
 
-def _dependencies(job: Node) -> Iterator[tuple[Path_, Node]]:
+def _dependencies(job: Node) -> Iterator[tuple[Steps, Node]]:
     for index, environment in enumerate(job.elements("environments")):
         for number, node in enumerate(environment.elements("spec", "dependencies")):
             if isinstance(node.value, str) and is_local_dependency(node.value):
@@ -224,7 +224,7 @@ def deployed(job: Node, *, root: Path, file_path: str) -> Node:
     return _with_sources(moved, "WORKSPACE")
 
 
-def _steps(text: str) -> Path_:
+def _steps(text: str) -> Steps:
     return tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", text))
 
 
@@ -257,7 +257,7 @@ def _with_sources(job: Node, source: str) -> Node:
     return result
 
 
-def put(node: Node, path: Path_, value: str) -> Node:
+def put(node: Node, path: Steps, value: str) -> Node:
     """`node` with the text `value` at `path`."""
     first, *rest = path
     if isinstance(first, int):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from dbutils_local.errors import Problem
-from dbutils_local.spec.tree import Node, Path_, show
+from dbutils_local.spec.tree import Node, Steps, show
 
 _SEGMENT = r"[a-zA-Z]+(?:[-_]*[a-zA-Z0-9]+)*"
 _PATH = rf"{_SEGMENT}(?:\.{_SEGMENT}(?:\[[0-9]+\])*)*(?:\[[0-9]+\])*"
@@ -21,10 +21,10 @@ class Unresolved(Exception):
 
 
 # A value, None to leave the reference as text, or Unresolved.
-Lookup = Callable[[Path_], Node | None]
+Lookup = Callable[[Steps], Node | None]
 
 
-def steps(reference: str) -> Path_:
+def steps(reference: str) -> Steps:
     """`var.x.list[0]` as ("var", "x", "list", 0)."""
     return tuple(int(index) if index else name for index, name in _STEP.findall(reference))
 
@@ -36,7 +36,7 @@ class Interpolation:
     lookup: Lookup
     problems: list[Problem] = field(default_factory=list)
 
-    def resolve(self, node: Node, path: Path_ = (), seen: tuple[str, ...] = ()) -> Node:
+    def resolve(self, node: Node, path: Steps = (), seen: tuple[str, ...] = ()) -> Node:
         """`node` with all its references replaced; one that fails stays as text."""
         match node.value:
             case dict():
@@ -51,7 +51,7 @@ class Interpolation:
                 return self._resolved_text(node, path, seen)
         return node
 
-    def _resolved_text(self, node: Node, path: Path_, seen: tuple[str, ...]) -> Node:
+    def _resolved_text(self, node: Node, path: Steps, seen: tuple[str, ...]) -> Node:
         try:
             return self._text(node, seen)
         except Unresolved as error:

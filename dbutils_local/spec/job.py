@@ -20,7 +20,7 @@ LEGACY_TASK_KEY = "main"
 BUNDLE_ONLY = ("permissions", "lifecycle")
 
 _NOWHERE = "accepted, has no effect here"
-_LEGACY_MEMBERS = (
+LEGACY_MEMBERS = (
     *KINDS,
     "new_cluster",
     "existing_cluster_id",
@@ -408,8 +408,8 @@ def wrap_single_task(data: Any) -> Any:
     """The Jobs API 2.0 form (task members at the top, no `tasks`) as a job of one task; other data as it is."""
     if not isinstance(data, Mapping) or "tasks" in data or not any(kind in data for kind in KINDS):
         return data
-    task = {"task_key": LEGACY_TASK_KEY} | {key: data[key] for key in _LEGACY_MEMBERS if key in data}
-    rest = {key: value for key, value in data.items() if key not in _LEGACY_MEMBERS}
+    task = {"task_key": LEGACY_TASK_KEY} | {key: data[key] for key in LEGACY_MEMBERS if key in data}
+    rest = {key: value for key, value in data.items() if key not in LEGACY_MEMBERS}
     return {**rest, "tasks": [task]}
 
 

@@ -19,7 +19,7 @@ from dbutils_local.spec.faults import did_you_mean, problems_of
 from dbutils_local.spec.files import Files, ResolveNotebook, Resolver, deployed
 from dbutils_local.spec.job import JobSettings, resolved, wrap_single_task
 from dbutils_local.spec.tasks import JOB_ID_REFERENCE, Task
-from dbutils_local.spec.tree import Node, Path_, Place, node_of, show
+from dbutils_local.spec.tree import Node, Place, Steps, node_of, show
 
 SPEC_SUFFIXES = (".yml", ".yaml", ".json")
 _TASK_NUMBER = re.compile(r"\btasks\[([0-9]+)\]")
@@ -42,7 +42,7 @@ class LoadedJob:
     tree: Node = field(repr=False)
     official: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
-    def place(self, path: Path_) -> Place:
+    def place(self, path: Steps) -> Place:
         """Where the value at `path` was written, or the nearest value around it."""
         return self.tree.nearest(path).place
 

@@ -38,7 +38,7 @@ class Place:
 
 
 NOWHERE = Place(None)
-Path_ = tuple[str | int, ...]
+Steps = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Node:
                 return [node.plain() for node in self.value]
         return self.value
 
-    def walk(self, path: Path_ = ()) -> Iterator[tuple[Path_, Node]]:
+    def walk(self, path: Steps = ()) -> Iterator[tuple[Steps, Node]]:
         """This node and all below it, with their paths, parents first."""
         yield path, self
         for key, node in self.mapping.items():

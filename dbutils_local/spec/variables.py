@@ -11,7 +11,7 @@ from dbutils_local.spec import tree
 from dbutils_local.spec.faults import did_you_mean
 from dbutils_local.spec.interpolate import Lookup, Unresolved
 from dbutils_local.spec.merge import at
-from dbutils_local.spec.tree import Node, Path_, show
+from dbutils_local.spec.tree import Node, Steps, show
 
 VARIABLE_PREFIX = "BUNDLE_VAR_"
 _EMPTY_WHEN_UNSET = {
@@ -133,7 +133,7 @@ def _assigned(name: str, node: Node, stored: Mapping[str, Node], given: Given) -
 def lookup_in(config: Node, git_value: Callable[[str], str]) -> Lookup:
     """Values of `bundle`, `workspace` and `variables`; every other reference stays for later."""
 
-    def lookup(path: Path_) -> Node | None:
+    def lookup(path: Steps) -> Node | None:
         if path[0] == "var":
             path = ("variables", *path[1:2], "value", *path[2:])
         if path[0] not in ("bundle", "workspace", "variables"):
@@ -150,7 +150,7 @@ def lookup_in(config: Node, git_value: Callable[[str], str]) -> Lookup:
     return lookup
 
 
-def _no_value(path: Path_, config: Node) -> str:
+def _no_value(path: Steps, config: Node) -> str:
     if path[0] != "variables" or len(path) < 2:
         return f"reference does not exist: ${{{show(path)}}}"
     name = str(path[1])
