@@ -1,4 +1,4 @@
-"""One run as it was asked for, checked before anything starts: what the command line, magics, tests and Python share."""
+"""One run as asked for, checked before anything starts: what the command line, magics, tests and Python share."""
 
 from __future__ import annotations
 
@@ -59,9 +59,7 @@ class Asking:
         With `text` that is the spec itself, and `spec` says where it would lie.
         """
         known = settings or (workspace.settings if workspace else Settings.load())
-        taken = intake.take(
-            spec, target=target, variables=variables, arguments=arguments, settings=known, text=text
-        )
+        taken = intake.take(spec, target=target, variables=variables, arguments=arguments, settings=known, text=text)
         source = taken.pick(job)
         asked = cls(
             workspace or Workspace.open(known, source.root),
@@ -86,13 +84,17 @@ class Asking:
         refused = intake.refused(self.source, self.stubs, self.only)
         found = [*refused, *(intake.wiring(self.source, chosen, self.params) if check else ())]
         intake.require(found)
-        return replace(self, warnings=(*self.warnings, *(problem for problem in found if problem.severity != "error")), notices=self._noted(chosen))
+        return replace(
+            self,
+            warnings=(*self.warnings, *(problem for problem in found if problem.severity != "error")),
+            notices=self._noted(chosen),
+        )
 
     def _plan(self) -> Plan:
         return plan(self.source.settings, only=self.only, stubs=self.stubs, stub_values=self.stub_values)
 
     def _noted(self, chosen: Plan) -> tuple[str, ...]:
-        """One notice a field that is accepted without effect, whichever tasks have it."""
+        """One notice for each field that is accepted without effect, naming the tasks that have it."""
         where: dict[str, list[str]] = {}
         for row in report(self.source.settings):
             if row.support is Support.NOTED and (row.task_key is None or row.task_key in chosen.tasks):
@@ -131,7 +133,7 @@ class Asking:
         return replace(self, stubs=tuple(stubs), stub_values=values, only=(*self.only, f"{start}+", *stubs, *excluded))
 
     def _latest_run(self) -> RunState | None:
-        [job_id] = self.workspace.register([self.source]).values()
+        job_id = next(iter(self.workspace.register([self.source]).values()))
         page = self.workspace.runs(RunFilter(job_id=job_id, active=False), limit=1)
         return self.workspace.state(page.items[0].run_id) if page.items else None
 
@@ -148,7 +150,9 @@ class Asking:
         """Store the run and return its id; with `launch_it` it is driven by a process of its own."""
         for key in self.stub_values:
             if key not in self.stubs:
-                raise UserError(f"--task-value {key}.…: task {key!r} sets its own values; add --stub {key} to stand in for it")
+                raise UserError(
+                    f"--task-value {key}.…: task {key!r} sets its own values; add --stub {key} to stand in for it"
+                )
         ids = self.workspace.register(self.siblings.values())
         source = self._linked(ids)
         row = self.workspace.submit(
@@ -172,11 +176,19 @@ class Asking:
         if not any(task.kind == "run_job_task" or task.for_each_task for task in self.source.settings.tasks or ()):
             return self.source
         for key, sibling in self.siblings.items():
-            self.workspace.remember_job(ids[sibling.key or key], replace(sibling, settings=resolve_job_ids(sibling.settings, ids)))
+            self.workspace.remember_job(
+                ids[sibling.key or key], replace(sibling, settings=resolve_job_ids(sibling.settings, ids))
+            )
         return replace(self.source, settings=resolve_job_ids(self.source.settings, ids))
 
 
-def run(spec: str | os.PathLike[str], params: Mapping[str, str] | None = None, *, listeners: Sequence[Listener] = (), **asked: Any) -> RunResult:
+def run(
+    spec: str | os.PathLike[str],
+    params: Mapping[str, str] | None = None,
+    *,
+    listeners: Sequence[Listener] = (),
+    **asked: Any,
+) -> RunResult:
     """Run a job, bundle, notebook or script to its end in this process; keyword arguments are those of Asking.of."""
     asking = Asking.of(spec, params={name: str(value) for name, value in (params or {}).items()}, **asked)
     state = asking.workspace.drive(asking.create(), listeners=listeners)

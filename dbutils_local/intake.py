@@ -77,7 +77,9 @@ def _from_spec(path: Path, target: str | None, variables: dict[str, str], settin
     )
     origin = {"spec": str(path.absolute()), "target": target, "variables": variables}
     jobs = {key: _source(job, key, root or loaded.root, origin) for key, job in loaded.jobs.items()}
-    return Intake(jobs, loaded.problems, loaded.bundle is not None, {key: job.deployed() for key, job in loaded.jobs.items()})
+    return Intake(
+        jobs, loaded.problems, loaded.bundle is not None, {key: job.deployed() for key, job in loaded.jobs.items()}
+    )
 
 
 def is_bundle(path: Path) -> bool:
@@ -85,9 +87,7 @@ def is_bundle(path: Path) -> bool:
     return path.is_dir() or path.stem in ("databricks", "bundle")
 
 
-def _from_text(
-    text: str, path: Path, target: str | None, variables: dict[str, str], settings: Settings
-) -> Intake:
+def _from_text(text: str, path: Path, target: str | None, variables: dict[str, str], settings: Settings) -> Intake:
     loaded = loads(text, path=path, target=target, variables=variables)
     # No spec in the origin: a repair takes the settings the run was made with.
     origin = {"cell": str(path), "target": target, "variables": variables}
@@ -144,7 +144,11 @@ def refused(source: Source, stubs: Iterable[str], only: Iterable[str]) -> list[P
 
     chosen = plan(source.settings, only=tuple(only)).tasks
     return [
-        Problem(f"task {row.task_key!r}: {row.field}: {row.message}. Leave it out with --only, or stand in for it with --stub {row.task_key}", source.folder)
+        Problem(
+            f"task {row.task_key!r}: {row.field}: {row.message}. "
+            f"Leave it out with --only, or stand in for it with --stub {row.task_key}",
+            source.folder,
+        )
         for row in report(source.settings)
         if row.support is Support.REFUSED and row.task_key in chosen and row.task_key not in set(stubs)
     ]
@@ -172,4 +176,3 @@ def require(problems: Sequence[Problem]) -> None:
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         raise InvalidSpec(errors)
-

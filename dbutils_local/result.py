@@ -74,10 +74,12 @@ class RunResult:
         """The executed notebook of a task as an nbformat node; NotFound if it left none."""
         task = self.tasks.get(key)
         if task is None or task.notebook_file is None:
-            raise NotFound(f"run {self.run_id} has no executed notebook of task {key!r}; its tasks are: {', '.join(self.tasks)}")
+            raise NotFound(
+                f"run {self.run_id} has no executed notebook of task {key!r}; its tasks are: {', '.join(self.tasks)}"
+            )
         import nbformat
 
-        return nbformat.read(task.notebook_file, as_version=4)
+        return nbformat.read(task.notebook_file, as_version=4)  # type: ignore[no-untyped-call]
 
     def __bool__(self) -> bool:
         return self.state in ("SUCCESS", "SUCCESS_WITH_FAILURES")
@@ -93,7 +95,9 @@ class RunResult:
     def to_json(self) -> str:
         """The states and values as JSON, for logs."""
         tasks = {key: {"state": task.state, "exit_value": task.exit_value} for key, task in self.tasks.items()}
-        return json.dumps({"run_id": self.run_id, "state": self.state, "tasks": tasks, "task_values": self.task_values}, default=str)
+        return json.dumps(
+            {"run_id": self.run_id, "state": self.state, "tasks": tasks, "task_values": self.task_values}, default=str
+        )
 
 
 def _task(state: RunState, task: TaskState, settings: Settings) -> TaskResult:

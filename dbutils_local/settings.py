@@ -53,7 +53,11 @@ class Settings:
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Settings from `environ` (default: this process's), then `<home>/config.toml`, then the defaults."""
         env = os.environ if environ is None else environ
-        home = Path(env.get(f"{PREFIX}HOME") or Path(env.get("HOME") or Path.home()) / ".dbutils_local").expanduser().absolute()
+        home = (
+            Path(env.get(f"{PREFIX}HOME") or Path(env.get("HOME") or Path.home()) / ".dbutils_local")
+            .expanduser()
+            .absolute()
+        )
         values: dict[str, Any] = _from_file(home / "config.toml") | _from_environ(env)
         return cls(home=home, **values)
 
@@ -62,9 +66,14 @@ class Settings:
         try:
             self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise HomeUnusable(f"cannot create the home folder {self.home}: {error.strerror}; set {PREFIX}HOME to a folder you can write") from error
+            raise HomeUnusable(
+                f"cannot create the home folder {self.home}: {error.strerror}; "
+                f"set {PREFIX}HOME to a folder you can write"
+            ) from error
         if not os.access(self.home, os.W_OK | os.X_OK):
-            raise HomeUnusable(f"the home folder {self.home} is not writable; set {PREFIX}HOME to a folder you can write")
+            raise HomeUnusable(
+                f"the home folder {self.home} is not writable; set {PREFIX}HOME to a folder you can write"
+            )
         return self.home
 
 
@@ -73,7 +82,9 @@ _FIELDS = {f.name: f for f in fields(Settings) if f.name != "home"}
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     found = {name: environ[PREFIX + name.upper()] for name in _FIELDS if environ.get(PREFIX + name.upper())}
-    return {name: _parse(name, text, f"the environment variable {PREFIX}{name.upper()}") for name, text in found.items()}
+    return {
+        name: _parse(name, text, f"the environment variable {PREFIX}{name.upper()}") for name, text in found.items()
+    }
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -93,13 +104,23 @@ def _parse(name: str, value: Any, where: str) -> Any:
     kind = str(_FIELDS[name].type)
     try:
         if kind == "bool":
-            return value if isinstance(value, bool) else {"1": True, "true": True, "0": False, "false": False}[value.lower()]
+            return (
+                value
+                if isinstance(value, bool)
+                else {"1": True, "true": True, "0": False, "false": False}[value.lower()]
+            )
         if kind == "int":
             return int(value)
         if kind.startswith("tuple"):
-            return tuple(value if isinstance(value, list) else [part for part in value.replace(",", " ").split() if part])
+            return tuple(
+                value if isinstance(value, list) else [part for part in value.replace(",", " ").split() if part]
+            )
         if kind.startswith("Mapping"):
-            return dict(value) if isinstance(value, dict) else dict(pair.split("=", 1) for pair in value.split(",") if pair)
+            return (
+                dict(value)
+                if isinstance(value, dict)
+                else dict(pair.split("=", 1) for pair in value.split(",") if pair)
+            )
         if kind.startswith("Path"):
             return Path(value).expanduser().absolute()
     except (KeyError, ValueError, AttributeError) as error:

@@ -84,7 +84,7 @@ class Workspace:
         return cls(known, store, root or default_root(known))
 
     def launch_with(self, launcher: Callable[[int], object]) -> None:
-        """Start detached runs through `launcher(run_id)`, for instance a warm fork server, instead of a new interpreter."""
+        """Start detached runs through `launcher(run_id)`, for instance a warm fork server, not a new interpreter."""
         self._launcher = launcher
 
     # ------------------------------------------------------------ jobs
@@ -110,10 +110,16 @@ class Workspace:
         settings = JobSettings.model_validate(dict(new_settings))
         plan(settings)
         new = _job_record(job_id, source or Source(settings), record.creator, record.created_at)
-        kept = new if source else replace(new, spec_folder=record.spec_folder, workspace_root=record.workspace_root, key=record.key)
+        kept = (
+            new
+            if source
+            else replace(new, spec_folder=record.spec_folder, workspace_root=record.workspace_root, key=record.key)
+        )
         self.store.save_job(kept)
 
-    def update_job(self, job_id: int, new_settings: Mapping[str, Any] | None = None, fields_to_remove: Sequence[str] = ()) -> None:
+    def update_job(
+        self, job_id: int, new_settings: Mapping[str, Any] | None = None, fields_to_remove: Sequence[str] = ()
+    ) -> None:
         """Replace the named top-level fields; `tasks` and `job_clusters` merge by key (jobs reference, 6.4)."""
         record = self.store.job(job_id)
         self.reset_job(job_id, merged(_without(record.settings, fields_to_remove), new_settings or {}))
@@ -133,7 +139,8 @@ class Workspace:
         """Ids for jobs of one spec that start each other; the same file and key keep their id from run to run."""
         ids: dict[str, int] = {}
         for source in sources:
-            name = f"spec-job {source.origin.get('spec') or source.origin.get('cell')} {source.key or source.name} {source.origin.get('target')}"
+            where = source.origin.get("spec") or source.origin.get("cell")
+            name = f"spec-job {where} {source.key or source.name} {source.origin.get('target')}"
             with launch.mutex(self.store, 0):
                 known = self.store.note(name)
                 job_id = int(known) if known else self.store.new_ids(1)[0]
@@ -168,7 +175,15 @@ class Workspace:
             self._launcher(row.run_id)
         return row
 
-    def submit(self, source: Source | JobSettings, *, launch_it: bool = True, job_id: int | None = None, run_type: str = "SUBMIT_RUN", **asked: Any) -> RunSummary:
+    def submit(
+        self,
+        source: Source | JobSettings,
+        *,
+        launch_it: bool = True,
+        job_id: int | None = None,
+        run_type: str = "SUBMIT_RUN",
+        **asked: Any,
+    ) -> RunSummary:
         """Start a one-off run that belongs to no stored job."""
         known = source if isinstance(source, Source) else Source(source)
         if not known.settings.tasks:
@@ -179,7 +194,9 @@ class Workspace:
             self._launcher(row.run_id)
         return row
 
-    def _create(self, source: Source, asked: RunAsked, job_id: int, run_type: str, limit: int | None) -> tuple[RunSummary, bool]:
+    def _create(
+        self, source: Source, asked: RunAsked, job_id: int, run_type: str, limit: int | None
+    ) -> tuple[RunSummary, bool]:
         [run_id] = self.store.new_ids(1)
         now = epoch_ms()
         created = RunCreated(
@@ -220,11 +237,15 @@ class Workspace:
         stored = self.store.create_run(summarize(state, row), events)
         return stored, stored.run_id == run_id
 
-    def _admitted(self, settings: JobSettings, asked: RunAsked, job_id: int, limit: int | None, now: int) -> list[Event]:
+    def _admitted(
+        self, settings: JobSettings, asked: RunAsked, job_id: int, limit: int | None, now: int
+    ) -> list[Event]:
         if limit is None:
             return []
         rows = launch.bury_dead(self.store, self.store.active_runs(job_id))
-        active = sum(not LifeCycle(row.life_cycle_state).is_final and row.life_cycle_state != LifeCycle.QUEUED for row in rows)
+        active = sum(
+            not LifeCycle(row.life_cycle_state).is_final and row.life_cycle_state != LifeCycle.QUEUED for row in rows
+        )
         queue = asked.queue if asked.queue is not None else bool(settings.queue and settings.queue.enabled)
         match launch.admit(active, limit, queue):
             case Admission.START:
@@ -232,7 +253,11 @@ class Workspace:
             case Admission.QUEUE:
                 return [RunQueued(now, f"Queued due to reaching maximum concurrent runs of {limit}.")]
             case Admission.SKIP:
-                return [RunSkipped(now, f"Skipping this run because the limit of {limit} maximum concurrent runs has been reached.")]
+                return [
+                    RunSkipped(
+                        now, f"Skipping this run because the limit of {limit} maximum concurrent runs has been reached."
+                    )
+                ]
 
     def drive(self, run_id: int, *, listeners: Iterable[Listener] = (), control: Control | None = None) -> RunState:
         """Drive a run to its end in this process, then start what waited for it."""
@@ -313,7 +338,13 @@ class Workspace:
                 graph=plan(settings),
             )
             event = RunRepaired(
-                epoch_ms(), repair_id, keys, resolved(settings), dict(job_parameters or {}), dict(overriding or {}), files
+                epoch_ms(),
+                repair_id,
+                keys,
+                resolved(settings),
+                dict(job_parameters or {}),
+                dict(overriding or {}),
+                files,
             )
             machine.apply(state, event)
             self.store.append(run_id, [event], summarize(state, self.store.summary(run_id)))
@@ -343,7 +374,9 @@ class Workspace:
             seen, state = self._cache.pop(run_id, (0, None))
             if state is None or row.seq != seen:
                 for number, event in self.store.events(run_id, seen):
-                    state = machine.begin(event) if isinstance(event, RunCreated) else machine.apply(_known(state), event)
+                    state = (
+                        machine.begin(event) if isinstance(event, RunCreated) else machine.apply(_known(state), event)
+                    )
                     seen = number
             self._cache[run_id] = (seen, _known(state))
             if len(self._cache) > CACHED_RUNS:
@@ -400,7 +433,7 @@ class Workspace:
             self._cache.pop(run_id, None)
 
     def document(self, state: RunState) -> dict[str, Any]:
-        """The run as one Jobs API 2.2 document, with each task's output and all task values (INTERFACES, "Command line")."""
+        """The run as one Jobs API 2.2 document, with each task's output and all task values."""
         from dbutils_local.wire.replies import Logs, run_document
 
         return run_document(state, lambda key, attempt: Logs(self.logs(state.run_id, key, attempt)))
@@ -433,7 +466,12 @@ def default_root(settings: Settings, start: Path | None = None) -> Path:
 def merged(settings: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """`jobs/update`: fields of `new` replace whole fields; `tasks` and `job_clusters` merge by key, entries whole."""
     result = {**settings, **new}
-    for name, key in (("tasks", "task_key"), ("job_clusters", "job_cluster_key"), ("environments", "environment_key"), ("parameters", "name")):
+    for name, key in (
+        ("tasks", "task_key"),
+        ("job_clusters", "job_cluster_key"),
+        ("environments", "environment_key"),
+        ("parameters", "name"),
+    ):
         if isinstance(new.get(name), list) and isinstance(settings.get(name), list):
             result[name] = _merged_by(key, settings[name], new[name])
     return result
@@ -453,7 +491,9 @@ def _without(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any
         if entry and key:
             result[field_name] = [item for item in result.get(field_name, []) if item.get(key) != entry]
         elif entry:
-            raise UserError(f"fields_to_remove: {name!r} cannot be removed; only tasks/KEY and job_clusters/KEY name an entry")
+            raise UserError(
+                f"fields_to_remove: {name!r} cannot be removed; only tasks/KEY and job_clusters/KEY name an entry"
+            )
         else:
             result.pop(field_name, None)
     return result

@@ -1,4 +1,4 @@
-"""`dbutils-local fs` and `dbutils-local convert`: files as Databricks names them, notebooks from one format to the other."""
+"""`dbutils-local fs` and `convert`: files as Databricks names them, notebooks from one format to the other."""
 
 from __future__ import annotations
 

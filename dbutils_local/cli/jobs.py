@@ -58,12 +58,18 @@ def list_(name: str | None, limit: int, token: str | None, output: str) -> None:
     if output == "json":
         echo_json(
             {
-                "jobs": [{"job_id": job.job_id, "settings": job.settings, "created_time": job.created_at} for job in page.items],
+                "jobs": [
+                    {"job_id": job.job_id, "settings": job.settings, "created_time": job.created_at}
+                    for job in page.items
+                ],
                 "next_page_token": page.next_token,
             }
         )
         return
-    rows = [(job.job_id, job.name, len(job.settings.get("tasks") or ()), _trigger(job.settings, job.paused)) for job in page.items]
+    rows = [
+        (job.job_id, job.name, len(job.settings.get("tasks") or ()), _trigger(job.settings, job.paused))
+        for job in page.items
+    ]
     echo_table(("job", "name", "tasks", "trigger"), rows) if rows else click.echo("no jobs")
     if page.next_token:
         click.echo(f"more: --page {page.next_token}", err=True)

@@ -23,7 +23,9 @@ def output_option(command: F) -> F:
 
 def spec_options(command: F) -> F:
     """SPEC and what chooses in it: --job, -t, --var."""
-    command = click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A bundle variable.")(command)
+    command = click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A bundle variable.")(
+        command
+    )
     command = click.option("-t", "--target", help="A bundle target.")(command)
     return click.option("--job", "job", metavar="KEY", help="Which job, where a spec holds several.")(command)
 
@@ -64,7 +66,9 @@ def task_values(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
         try:
             result.setdefault(task, {})[key] = json.loads(value)
         except ValueError as error:
-            raise UserError(f"--task-value {text}: the value is not JSON ({error}); a text needs its quotes: '\"text\"'") from error
+            raise UserError(
+                f"--task-value {text}: the value is not JSON ({error}); a text needs its quotes: '\"text\"'"
+            ) from error
     return result
 
 

@@ -36,12 +36,18 @@ INTERRUPTED = 130
 @click.argument("arguments", nargs=-1)
 @spec_options
 @params_option
-@click.option("--only", multiple=True, metavar="a,+b,c+", help="Only these tasks; + takes what is above or below along.")
+@click.option(
+    "--only", multiple=True, metavar="a,+b,c+", help="Only these tasks; + takes what is above or below along."
+)
 @click.option("--from", "start", metavar="TASK", help="TASK and everything below it, with the last run's task values.")
-@click.option("--stub", "stubs", multiple=True, metavar="TASK", help="Do not run TASK: it ends SUCCESS, marked stubbed.")
+@click.option(
+    "--stub", "stubs", multiple=True, metavar="TASK", help="Do not run TASK: it ends SUCCESS, marked stubbed."
+)
 @click.option("--task-value", "values", multiple=True, metavar="TASK.KEY=JSON", help="A task value of a stubbed task.")
 @click.option("--no-check", is_flag=True, help="Do not read the notebooks for faults before the run.")
-@click.option("--max-concurrency", type=click.IntRange(min=0), default=0, help="Tasks at once; 0 = as many as are ready.")
+@click.option(
+    "--max-concurrency", type=click.IntRange(min=0), default=0, help="Tasks at once; 0 = as many as are ready."
+)
 @output_option
 def run(
     spec: str,
@@ -93,7 +99,7 @@ def run(
 
 
 def follow_here(workspace: Workspace, run_id: int, *, quiet: bool) -> tuple[RunState, bool]:
-    """Drive a run in this process, showing its progress; Ctrl-C cancels it. Returns its end and whether that happened."""
+    """Drive a run in this process, showing its progress; Ctrl-C cancels it. Returns its end, and if that happened."""
     control = Control()
     with interruptible(control) as interrupts, progress(quiet) as show:
         state = workspace.drive(run_id, listeners=[show], control=control)

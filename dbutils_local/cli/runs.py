@@ -42,12 +42,16 @@ def _open() -> Workspace:
 
 @runs.command("list")
 @click.option("--job", "job", metavar="NAME", help="Name or id of a job.")
-@click.option("--state", "states", multiple=True, metavar="S", help="A life cycle or result word, e.g. FAILED, RUNNING.")
+@click.option(
+    "--state", "states", multiple=True, metavar="S", help="A life cycle or result word, e.g. FAILED, RUNNING."
+)
 @click.option("--since", metavar="T", help="A time (2026-11-22, 2026-11-22T10:00) or an age (30m, 12h, 7d).")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--page", "token", metavar="TOKEN", help="The next page, as the last one named it.")
 @output_option
-def list_(job: str | None, states: Sequence[str], since: str | None, limit: int, token: str | None, output: str) -> None:
+def list_(
+    job: str | None, states: Sequence[str], since: str | None, limit: int, token: str | None, output: str
+) -> None:
     """Runs, newest first."""
     from dbutils_local.store.records import RunFilter
     from dbutils_local.views.snapshot import duration
@@ -103,7 +107,10 @@ def show(run_id: int, output: str) -> None:
     click.echo(text.summary(now))
     click.echo(f"  started {_when(now.created_at)}" + (f", ended {_when(now.ended_at)}" if now.ended_at else ""))
     for repair in state.repairs:
-        click.echo(f"  repair {repair.repair_id} at {_when(repair.started_at)}: {', '.join(repair.keys)} -> {repair.result or 'running'}")
+        click.echo(
+            f"  repair {repair.repair_id} at {_when(repair.started_at)}: "
+            f"{', '.join(repair.keys)} -> {repair.result or 'running'}"
+        )
 
 
 @runs.command("output")
@@ -195,7 +202,9 @@ def cancel(run_id: int) -> None:
 @click.option("--dependents", is_flag=True, help="And everything below them.")
 @params_option
 @output_option
-def repair(run_id: int, tasks: Sequence[str], all_failed: bool, dependents: bool, params: Sequence[str], output: str) -> None:
+def repair(
+    run_id: int, tasks: Sequence[str], all_failed: bool, dependents: bool, params: Sequence[str], output: str
+) -> None:
     """Run failed or named tasks of a finished run again, with the spec and the code as they are now."""
     from dbutils_local import intake
     from dbutils_local.cli.run import INTERRUPTED, exit_code, follow_here, show_end

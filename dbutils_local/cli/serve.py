@@ -8,7 +8,9 @@ import click
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0 = any free port.")
-@click.option("--token", help="Bearer token of the clients; made up and printed if not given.", envvar="DBUTILS_LOCAL_TOKEN")
+@click.option(
+    "--token", help="Bearer token of the clients; made up and printed if not given.", envvar="DBUTILS_LOCAL_TOKEN"
+)
 def serve(host: str, port: int, token: str | None) -> None:
     """Serve the Jobs REST API so that the Databricks SDK, CLI and Airflow drive local jobs.
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @spec_options
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of job files, for editors, and nothing else.")
 @output_option
-def validate(spec: str | None, job: str | None, target: str | None, variables: Sequence[str], schema: bool, output: str) -> None:
+def validate(
+    spec: str | None, job: str | None, target: str | None, variables: Sequence[str], schema: bool, output: str
+) -> None:
     """Check a job, a bundle or a notebook without running anything.
 
     Exit code 2 if there is any error; warnings do not count.
@@ -70,7 +72,13 @@ def _document(taken: Intake | None, job: str | None, problems: list[Problem]) ->
     rows = []
     for key, source in chosen.items():
         rows += [
-            {"job": key, "task_key": row.task_key, "field": row.field, "support": row.support.value, "message": row.message}
+            {
+                "job": key,
+                "task_key": row.task_key,
+                "field": row.field,
+                "support": row.support.value,
+                "message": row.message,
+            }
             for row in report(source.settings)
         ]
         problems = [
@@ -80,7 +88,9 @@ def _document(taken: Intake | None, job: str | None, problems: list[Problem]) ->
             *intake.wiring(source, plan(source.settings)),
         ]
     return {
-        "jobs": {key: dict(taken.deployed.get(key) or resolved(source.settings)) for key, source in chosen.items()} if taken else {},
+        "jobs": {key: dict(taken.deployed.get(key) or resolved(source.settings)) for key, source in chosen.items()}
+        if taken
+        else {},
         "report": rows,
         "problems": [_problem(problem) for problem in problems],
     }
@@ -101,16 +111,26 @@ def _show(document: dict[str, Any]) -> None:
     import yaml
 
     if document["jobs"]:
-        click.echo(yaml.safe_dump({"resources": {"jobs": document["jobs"]}}, sort_keys=False, allow_unicode=True).rstrip())
+        click.echo(
+            yaml.safe_dump({"resources": {"jobs": document["jobs"]}}, sort_keys=False, allow_unicode=True).rstrip()
+        )
     shown = [row for row in document["report"] if row["support"] != "honoured"]
     if shown:
         click.echo()
         echo_table(
-            ("task", "field", "here", ""), [(row["task_key"] or "-", row["field"], row["support"], row["message"]) for row in shown]
+            ("task", "field", "here", ""),
+            [(row["task_key"] or "-", row["field"], row["support"], row["message"]) for row in shown],
         )
     for problem in document["problems"]:
         place = ":".join(str(problem[name]) for name in ("file", "line", "column") if problem[name])
         cell = f" (cell {problem['cell']})" if "cell" in problem else ""
-        click.echo(f"{problem['severity']}: {place}{cell}: {problem['message']}" if place else f"{problem['severity']}: {problem['message']}", err=True)
+        click.echo(
+            f"{problem['severity']}: {place}{cell}: {problem['message']}"
+            if place
+            else f"{problem['severity']}: {problem['message']}",
+            err=True,
+        )
     errors = sum(problem["severity"] == "error" for problem in document["problems"])
-    click.echo(f"{len(document['jobs'])} job(s), {errors} error(s), {len(document['problems']) - errors} warning(s)", err=True)
+    click.echo(
+        f"{len(document['jobs'])} job(s), {errors} error(s), {len(document['problems']) - errors} warning(s)", err=True
+    )

@@ -37,7 +37,9 @@ class RunCreated:
     parent_task_run_id: int | None = None  # of the run_job task that started this run
     max_concurrency: int = 0
     trigger_info: Mapping[str, Any] = field(default_factory=dict)
-    origin: Mapping[str, Any] = field(default_factory=dict)  # {"spec", "job", "target", "variables"} of a run from a file
+    origin: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # {"spec", "job", "target", "variables"} of a run from a file
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 Three questions, each a pure function of the state (and of `now`, epoch ms):
 
     apply(state, event)          the state after the event
-    consequences(state, now)     events that are due because of the state itself: skips, timeouts, loop ends, the run's end
+    consequences(state, now)     events due because of the state itself: skips, timeouts, loop ends, the run's end
     ready(state, now)            keys of tasks whose attempt may start now
 
 A driver records consequences until there are none, starts what is ready, waits until `next_wake` or an outcome, and
-records that. Retries, run_if, for_each concurrency, skips, cancel and the final result are decided here and nowhere else
-(jobs reference, sections 4 and 5).
+records that. Retries, run_if, for_each concurrency, skips, cancel and the final result are decided here and nowhere
+else (jobs reference, sections 4 and 5).
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def begin(event: RunCreated) -> RunState:
 
 
 def apply(state: RunState, event: Event) -> RunState:
-    """The state after `event`. It is changed in place and returned: a fold over 5,000 tasks must not copy 5,000 tasks."""
+    """The state after `event`. Changed in place and returned: a fold over 5,000 tasks must not copy 5,000 tasks."""
     state.updated_at = event.at
     match event:
         case RunCreated():
@@ -172,7 +172,9 @@ def consequences(state: RunState, now: int) -> list[Event]:
     """Events that are due now because of where the run stands; record them and ask again, until there are none."""
     if state.is_final:
         return []
-    return [*_doomed(state, now), *_stopping(state, now), *_overdue(state, now), *_closing(state, now)] or list(_ending(state, now))
+    return [*_doomed(state, now), *_stopping(state, now), *_overdue(state, now), *_closing(state, now)] or list(
+        _ending(state, now)
+    )
 
 
 def next_wake(state: RunState) -> int | None:
@@ -198,7 +200,9 @@ def _start(state: RunState, event: TaskStarted) -> None:
     task.phase = LifeCycle.RUNNING
 
 
-def _new_attempt(state: RunState, task: TaskState, task_run_id: int, at: int, parameters: object = None, resolved: object = None) -> Attempt:
+def _new_attempt(
+    state: RunState, task: TaskState, task_run_id: int, at: int, parameters: object = None, resolved: object = None
+) -> Attempt:
     attempt = Attempt(len(task.attempts), task_run_id, at, repair=state.repair_count)
     attempt.parameters = parameters or {}  # type: ignore[assignment]
     attempt.resolved = resolved or {}  # type: ignore[assignment]
@@ -424,7 +428,8 @@ def _loop_end(state: RunState, key: str, now: int) -> Event:
     if loop.failed:
         first = next(child for child in _iterations(state, task) if child.result in (Result.FAILED, Result.TIMEDOUT))
         reason = first.attempts[-1].failure
-        error = f"{loop.failed} of {len(loop.inputs)} iterations failed; the first: {first.key}: {reason.error if reason else first.result}"
+        why = reason.error if reason else first.result
+        error = f"{loop.failed} of {len(loop.inputs)} iterations failed; the first: {first.key}: {why}"
         return TaskFailed(now, key, Failure(error))
     return TaskSucceeded(now, key)
 
@@ -532,7 +537,12 @@ def conclusion(state: RunState) -> tuple[Result, str]:
 
 
 def _failure_message(state: RunState) -> str:
-    broken = [task for key in state.plan.tasks for task in [state.tasks[key]] if task.result in (Result.FAILED, Result.TIMEDOUT)]
+    broken = [
+        task
+        for key in state.plan.tasks
+        for task in [state.tasks[key]]
+        if task.result in (Result.FAILED, Result.TIMEDOUT)
+    ]
     if not broken:
         return ""
     first = min(broken, key=lambda task: task.ended_at)
@@ -603,7 +613,7 @@ def repair_keys(
     rerun_dependent_tasks: bool = False,
     graph: Plan | None = None,
 ) -> tuple[str, ...]:
-    """Which tasks a repair runs again (jobs reference, 5.8), in plan order; UserError or InvalidState if it cannot be."""
+    """Which tasks a repair runs again (jobs reference, 5.8), in plan order; UserError or InvalidState if it cannot."""
     planned = graph or state.plan
     if not state.is_final:
         raise InvalidState(f"Run {state.run_id} is still active: only a finished run can be repaired.")
@@ -611,7 +621,9 @@ def repair_keys(
         raise UserError("A repair needs either rerun_tasks or rerun_all_failed_tasks, and not both.")
     unknown = [key for key in rerun_tasks if key not in planned.tasks]
     if unknown:
-        raise UserError(f'task "{unknown[0]}" not found in run {state.run_id}; its tasks are: {", ".join(planned.tasks)}')
+        raise UserError(
+            f'task "{unknown[0]}" not found in run {state.run_id}; its tasks are: {", ".join(planned.tasks)}'
+        )
     chosen = set(rerun_tasks) if rerun_tasks else {key for key in planned.tasks if _is_unsuccessful(state, key)}
     if rerun_dependent_tasks:
         below = planned.dependents(chosen) - chosen
@@ -652,7 +664,11 @@ def _plan_for_repair(state: RunState, event: RunRepaired) -> Plan:
     current = plan(JobSettings.model_validate(dict(event.settings)))
     wanted = [key for key in current.tasks if key in event.keys or key in state.plan.tasks]
     kept = [
-        replace(task, edges=tuple(edge for edge in task.edges if edge.upstream in wanted), stubbed=_was_stub(state, task.key, event.keys))
+        replace(
+            task,
+            edges=tuple(edge for edge in task.edges if edge.upstream in wanted),
+            stubbed=_was_stub(state, task.key, event.keys),
+        )
         for task in current.tasks.values()
         if task.key in wanted
     ]

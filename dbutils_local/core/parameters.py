@@ -35,7 +35,7 @@ def parameters_for(task: Task, job_parameters: Mapping[str, str]) -> dict[str, s
 
 
 def overridden_member(kind: str, member: Mapping[str, Any], overriding: Mapping[str, Any]) -> dict[str, Any]:
-    """A task's member with the run's deprecated `*_params`: lists replace, maps are laid over, empty ones do nothing."""
+    """A task's member with the run's deprecated `*_params`: lists replace, maps lie over, empty ones do nothing."""
     changed = dict(member)
     given = {name: value for name, value in overriding.items() if value}
     match kind:

@@ -75,8 +75,12 @@ def plan(
     in `only`, `stubs` or `stub_values`.
     """
     values = dict(stub_values or {})
-    planned = [_planned(task, key in stubs, values.get(key, {})) for task in settings.tasks or () for key in [task.task_key]]
-    graph = graph_of(planned, timeout_ms=(settings.timeout_seconds or 0) * 1000, warn_after_ms=_warn_after(settings.health))
+    planned = [
+        _planned(task, key in stubs, values.get(key, {})) for task in settings.tasks or () for key in [task.task_key]
+    ]
+    graph = graph_of(
+        planned, timeout_ms=(settings.timeout_seconds or 0) * 1000, warn_after_ms=_warn_after(settings.health)
+    )
     for key in (*stubs, *values):
         _known(key, graph, settings)
     for key in stubs:
@@ -98,9 +102,16 @@ def graph_of(tasks: Sequence[PlannedTask], *, timeout_ms: int = 0, warn_after_ms
                 # Databricks' own words (jobs reference, 6.7).
                 problems.append(Problem(f"Invalid dependency graph, task '{task.key}' can not reference itself."))
             elif edge.upstream not in by_key:
-                problems.append(Problem(f"task {task.key!r} depends on {edge.upstream!r}, which is no task of this job"))
+                problems.append(
+                    Problem(f"task {task.key!r} depends on {edge.upstream!r}, which is no task of this job")
+                )
             elif edge.outcome is not None and by_key[edge.upstream].kind != "condition_task":
-                problems.append(Problem(f"task {task.key!r} waits for outcome {edge.outcome!r} of {edge.upstream!r}, which is no condition_task"))
+                problems.append(
+                    Problem(
+                        f"task {task.key!r} waits for outcome {edge.outcome!r} of {edge.upstream!r}, "
+                        "which is no condition_task"
+                    )
+                )
     if problems:
         raise InvalidSpec(problems)
     downstream: dict[str, list[str]] = {key: [] for key in by_key}
@@ -109,7 +120,12 @@ def graph_of(tasks: Sequence[PlannedTask], *, timeout_ms: int = 0, warn_after_ms
             if task.key not in downstream[edge.upstream]:
                 downstream[edge.upstream].append(task.key)
     order = _topological(by_key, downstream)
-    return Plan({key: by_key[key] for key in order}, {key: tuple(below) for key, below in downstream.items()}, timeout_ms, warn_after_ms)
+    return Plan(
+        {key: by_key[key] for key in order},
+        {key: tuple(below) for key, below in downstream.items()},
+        timeout_ms,
+        warn_after_ms,
+    )
 
 
 def select(graph: Plan, selectors: Sequence[str], job_name: str) -> Plan:
@@ -164,7 +180,9 @@ def _known(key: str, graph: Plan, settings: JobSettings) -> None:
 
 def _check_stub(task: PlannedTask) -> None:
     if task.kind == "condition_task" and task.stub_values.get("outcome") not in ("true", "false", True, False):
-        raise UserError(f"stubbing the condition {task.key!r} needs its answer: --task-value {task.key}.outcome=true (or false)")
+        raise UserError(
+            f"stubbing the condition {task.key!r} needs its answer: --task-value {task.key}.outcome=true (or false)"
+        )
 
 
 def _topological(tasks: Mapping[str, PlannedTask], downstream: Mapping[str, Sequence[str]]) -> list[str]:

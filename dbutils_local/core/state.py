@@ -1,4 +1,4 @@
-"""Where a run stands: phase and result of the run and of each task, in Databricks' words (jobs reference, section 5.1)."""
+"""Where a run stands: phase and result of the run and of each task, in Databricks' words (jobs reference, 5.1)."""
 
 from __future__ import annotations
 

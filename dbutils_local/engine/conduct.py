@@ -52,7 +52,15 @@ def conduct(
                 inner = Control()
                 stop.on_stop(inner.cancel)
                 return outcome_of(
-                    conduct(store, settings, child.run_id, begin_child=begin_child, control=inner, forkservers=servers, depth=depth + 1)
+                    conduct(
+                        store,
+                        settings,
+                        child.run_id,
+                        begin_child=begin_child,
+                        control=inner,
+                        forkservers=servers,
+                        depth=depth + 1,
+                    )
                 )
             return _await(store, child, stop)
 
@@ -74,7 +82,7 @@ def conduct(
 
 
 def outcome_of(state: RunState) -> Outcome:
-    """What a child run's end means for the run_job task: SUCCESS_WITH_FAILURES counts as success (jobs reference, 4.6)."""
+    """What a child run's end means for the run_job task: SUCCESS_WITH_FAILURES is success (jobs reference, 4.6)."""
     return _outcome(state.run_id, state.result.value if state.result else None, state.message)
 
 

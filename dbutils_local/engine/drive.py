@@ -1,4 +1,4 @@
-"""The only loop: record what follows, start what is ready, wait for what ends. Everything it decides, core.machine decides.
+"""The only loop: record what follows, start what is ready, wait for what ends. What it decides, core.machine decides.
 
 Only the driving process writes a run's events, and it holds the run's lock while it does. Others leave requests in the
 run's mailbox; this process's own faces use a Control.
@@ -229,9 +229,9 @@ class Driver:
                 self._tokens.pop(key, None)
                 self._record(self._event_of(key, outcome))
             case Request(kind="cancel", body=body):
-                key = body.get("key")
-                if not self.state.is_final and (key is None or key in self.state.tasks):
-                    self._record(CancelRequested(self._clock(), key))
+                asked: str | None = body.get("key")
+                if not self.state.is_final and (asked is None or asked in self.state.tasks):
+                    self._record(CancelRequested(self._clock(), asked))
 
     def _event_of(self, key: str, outcome: Outcome) -> Event:
         return event_of(self.state, key, outcome, self._clock())
@@ -269,7 +269,9 @@ def event_of(state: RunState, key: str, outcome: Outcome, at: int) -> Event:
             return TaskSucceeded(at, key, value, values, output)
         case Expanded(inputs) if task.loop is not None and len(task.loop.inputs) != len(inputs):
             # Databricks' own words (jobs reference, 4.5).
-            return TaskFailed(at, key, Failure("Inputs of a For each task repair must resolve to the same total iterations"))
+            return TaskFailed(
+                at, key, Failure("Inputs of a For each task repair must resolve to the same total iterations")
+            )
         case Expanded(inputs):
             return TaskExpanded(at, key, inputs)
         case Failed(failure, values, output) if why is None:
@@ -283,10 +285,16 @@ def _guarded(run: Callable[[], Outcome]) -> Outcome:
     try:
         return run()
     except DbutilsLocalError as error:
-        return Failed(Failure(f"{type(error).__name__}: {error}", code="INVALID_RUN_CONFIGURATION", message=str(error), setup=True))
+        return Failed(
+            Failure(
+                f"{type(error).__name__}: {error}", code="INVALID_RUN_CONFIGURATION", message=str(error), setup=True
+            )
+        )
     except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
         text = "".join(traceback.format_exception(error))
-        return Failed(Failure(f"{type(error).__name__}: {error}", text, code="INTERNAL_ERROR", message=str(error), setup=True))
+        return Failed(
+            Failure(f"{type(error).__name__}: {error}", text, code="INTERNAL_ERROR", message=str(error), setup=True)
+        )
 
 
 def executor_is_inline(executor: Executor) -> bool:
@@ -303,7 +311,7 @@ def drive(
     listeners: Iterable[Listener] = (),
     control: Control | None = None,
 ) -> RunState:
-    """Drive a stored run to its end in this process and return its final state; InvalidState if another process does."""
+    """Drive a stored run to its end in this process, return its final state; InvalidState if another process does."""
     with _held(store, run_id):
         state = machine.fold(event for _, event in store.events(run_id))
         if state.is_final:

@@ -20,7 +20,7 @@ SLOTS_A_CORE = 4
 
 
 class ForkServers:
-    """Starts the run's fork server as soon as it is known that a notebook will want a kernel, and ends it with the run."""
+    """Starts the run's fork server as soon as a notebook is known to want a kernel, and ends it with the run."""
 
     def __init__(self, settings: Settings, started: ForkServer | None = None) -> None:
         self._settings = settings
@@ -62,7 +62,9 @@ class ForkServers:
     def __enter__(self) -> ForkServers:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         with self._lock, contextlib.suppress(OSError):
             if self._server is not None:
                 self._server.close()
@@ -71,4 +73,3 @@ class ForkServers:
 
 def _is_notebook(task: PlannedTask) -> bool:
     return task.kind == "notebook_task" or (task.nested is not None and _is_notebook(task.nested))
-

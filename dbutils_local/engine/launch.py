@@ -35,7 +35,7 @@ class Admission(Enum):
 
 
 def admit(active: int, limit: int, queue: bool) -> Admission:
-    """Jobs reference, 5.6: over the limit a run waits if the queue is on, else it is skipped; limit 0 skips every run."""
+    """Jobs reference, 5.6: over the limit a run waits if the queue is on, else it is skipped; limit 0 skips all."""
     if active < limit:
         return Admission.START
     return Admission.QUEUE if queue and limit > 0 else Admission.SKIP
@@ -53,7 +53,7 @@ def mutex(store: RunStore, name: int) -> Iterator[None]:
 
 
 def spawn(settings: Settings, run_id: int) -> int:
-    """Start `python -m dbutils_local drive RUN_ID` in a session of its own and return its pid; it outlives this process."""
+    """Start `python -m dbutils_local drive RUN_ID` in a session of its own, return its pid; it outlives this process."""
     folder = settings.runs / str(run_id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     environ = {**os.environ, f"{PREFIX}HOME": str(settings.home)}
@@ -81,17 +81,23 @@ def _looked_at(store: RunStore, summary: RunSummary, now: int) -> RunSummary:
         return summary
     if summary.life_cycle_state == LifeCycle.QUEUED:
         return _expire(store, summary, now)
-    if summary.life_cycle_state == LifeCycle.PENDING and now - max(summary.created_at, summary.updated_at) < LAUNCH_GRACE:
+    if (
+        summary.life_cycle_state == LifeCycle.PENDING
+        and now - max(summary.created_at, summary.updated_at) < LAUNCH_GRACE
+    ):
         return summary
     if store.is_driven(summary.run_id):
         return summary
-    return _write(store, summary.run_id, lambda state: [RunAbandoned(now, _death_note(state))]) or store.summary(summary.run_id)
+    return _write(store, summary.run_id, lambda state: [RunAbandoned(now, _death_note(state))]) or store.summary(
+        summary.run_id
+    )
 
 
 def _death_note(state: RunState) -> str:
     running = [key for key in state.active if state.tasks[key].loop is None]
     during = f" while {', '.join(running)} ran" if running else ""
-    return f"{machine.DRIVER_DIED}{during}. What had finished is kept; `dbutils-local runs repair {state.run_id}` goes on from there."
+    way_on = f"`dbutils-local runs repair {state.run_id}` goes on from there"
+    return f"{machine.DRIVER_DIED}{during}. What had finished is kept; {way_on}."
 
 
 def _expire(store: RunStore, summary: RunSummary, now: int) -> RunSummary:

@@ -1,4 +1,4 @@
-"""From a task that is ready to a call that does it: references and parameters resolved, files found, environment made."""
+"""From a ready task to a call that does it: references and parameters resolved, files found, environment made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dbutils_local.core.parameters import parameters_for, resolved_member
-from dbutils_local.core.references import Scope, UnresolvedReference, scope_of
+from dbutils_local.core.references import UnresolvedReference, scope_of
 from dbutils_local.core.state import Failure, RunState, TaskState
 from dbutils_local.engine.drive import Preparation, Refused, Started, executor_is_inline
 from dbutils_local.errors import NotFound, UserError
@@ -70,7 +70,7 @@ class TaskPreparation(Preparation):
     # ------------------------------------------------------------ the task
 
     def _task(self, state: RunState, task_state: TaskState) -> Task:
-        """The spec of a task or, for an iteration, of its loop's nested task. Parsed once for all, again after a repair."""
+        """The spec of a task or, for an iteration, of its loop's nested task. Parsed once, and again after a repair."""
         if self._seen is not state.settings:
             self._job = JobSettings.model_validate(dict(state.settings))
             self._tasks = {task.task_key: task for task in self._job.tasks or ()}
@@ -108,11 +108,21 @@ class TaskPreparation(Preparation):
     # ------------------------------------------------------------ what it is given
 
     def _context(
-        self, state: RunState, task_state: TaskState, task: Task, task_run_id: int, parameters: Mapping[str, str], stop: StopToken
+        self,
+        state: RunState,
+        task_state: TaskState,
+        task: Task,
+        task_run_id: int,
+        parameters: Mapping[str, str],
+        stop: StopToken,
     ) -> TaskContext:
         attempt = len(task_state.attempts)
         # A task value survives only as text here: the key of a for_each task answers for its iterations.
-        finished = {key: other.values for key, other in state.tasks.items() if other.is_final and other.values and other.parent is None}
+        finished = {
+            key: other.values
+            for key, other in state.tasks.items()
+            if other.is_final and other.values and other.parent is None
+        }
         job = JobContext(
             job_id=state.job_id,
             job_name=str(state.settings.get("name") or "Untitled"),
@@ -196,8 +206,10 @@ def _file(path: str, folder: Path, root: Path) -> Path:
     return found.absolute()
 
 
-def _job_variables(job: JobSettings, task: Task, folder: Path, secret: Callable[[str, str], bytes | None]) -> dict[str, str]:
-    """`environment_variables` of the job that the task points to: files first, `variables` over them (jobs reference, 1.1)."""
+def _job_variables(
+    job: JobSettings, task: Task, folder: Path, secret: Callable[[str, str], bytes | None]
+) -> dict[str, str]:
+    """`environment_variables` of the job that the task points to: files first, `variables` over them (1.1)."""
     key = task.environment_variables_key
     if key is None:
         return {}
@@ -217,7 +229,9 @@ def _env_file(path: Path) -> dict[str, str]:
     except OSError as error:
         raise NotFound(f"environment file {path}: {error.strerror}") from error
     pairs = (line.strip().removeprefix("export ").partition("=") for line in lines)
-    return {name.strip(): value.strip().strip("'\"") for name, mark, value in pairs if mark and not name.startswith("#")}
+    return {
+        name.strip(): value.strip().strip("'\"") for name, mark, value in pairs if mark and not name.startswith("#")
+    }
 
 
 def _secret(value: str, secret: Callable[[str, str], bytes | None]) -> str:

@@ -41,4 +41,4 @@ def _notebook(path: Path) -> str:
 
     from dbutils_local.views.notebook import notebook_html
 
-    return notebook_html(nbformat.read(path, as_version=4))
+    return notebook_html(nbformat.read(path, as_version=4))  # type: ignore[no-untyped-call]
