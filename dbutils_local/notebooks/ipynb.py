@@ -66,6 +66,11 @@ def from_nbformat(node: Mapping[str, Any], path: Path | None = None) -> Document
     )
 
 
+def kernel_source(cell: Cell, language: Language) -> str:
+    """What a Python kernel gets of a cell, as in `to_nbformat`, without the cost of importing nbformat."""
+    return _for_kernel(cell, language)[0]
+
+
 def source_line(cell_metadata: Mapping[str, Any], line: int) -> int | None:
     """The line in the source file of line `line` (from 1) of a cell made by `to_nbformat`; None for .ipynb cells."""
     ours = cell_metadata.get(OURS) or {}

@@ -36,12 +36,13 @@ def resolve(name: str, *, caller: Path | None, root: Path) -> Path:
 
 def workspace_path(file: Path, root: Path) -> str:
     """The workspace path of a file: `/` + its path below `root`, no extension; outside `root`, its absolute path."""
-    normal = Path(os.path.normpath(file.absolute()))
-    bare = normal.with_suffix("") if normal.suffix in EXTENSIONS else normal
-    try:
-        return "/" + bare.relative_to(os.path.normpath(root.absolute())).as_posix()
-    except ValueError:
-        return bare.as_posix()
+    bare = file.with_suffix("") if file.suffix in EXTENSIONS else file
+    normal, top = (Path(os.path.normpath(one.absolute())) for one in (bare, root))
+    # Callers may hold either of them with its links followed.
+    for inside, above in ((normal, top), (bare.resolve(), root.resolve())):
+        if inside.is_relative_to(above):
+            return "/" + inside.relative_to(above).as_posix()
+    return normal.as_posix()
 
 
 def _bases(name: str, caller: Path | None, root: Path) -> Iterator[Path]:

@@ -103,3 +103,10 @@ def test_workspace_paths_have_no_extension(root: Path, tmp_path: Path) -> None:
     assert workspace_path(root / "helpers/tools.py", root) == "/helpers/tools"
     assert workspace_path(root / "helpers/v1.2.py", root) == "/helpers/v1.2"
     assert workspace_path(tmp_path / "other.py", root) == f"{tmp_path}/other"
+
+
+def test_a_root_behind_a_link_is_the_same_root(root: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(root)
+    assert workspace_path(root / "helpers/tools.py", link) == "/helpers/tools"
+    assert workspace_path(link / "helpers/tools.py", root) == "/helpers/tools"
