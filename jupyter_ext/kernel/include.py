@@ -20,10 +20,10 @@ from dbutils_local.notebooks import (
     RunCall,
     WidgetRef,
     is_notebook,
+    kernel_source,
     parse_run,
     read,
     resolve,
-    to_nbformat,
 )
 
 if TYPE_CHECKING:
@@ -106,11 +106,10 @@ def pieces_of(path: Path) -> list[Piece]:
     """The code cells of the notebook at `path`, ready to be run."""
     linecache.checkcache(str(path))
     document = read(path)
-    cells = zip(document.cells, to_nbformat(document).cells, strict=True)
     return [
-        _piece(path, number, cell, node.source)
-        for number, (cell, node) in enumerate(cells, 1)
-        if cell.kind is CellType.CODE and node.source.strip()
+        _piece(path, number, cell, kernel_source(cell, document.language))
+        for number, cell in enumerate(document.cells, 1)
+        if cell.kind is CellType.CODE and cell.source.strip()
     ]
 
 
