@@ -15,7 +15,8 @@ from dbutils_local.engine.drive import Listener, epoch_ms
 from dbutils_local.errors import InvalidSpec, Problem, UserError
 from dbutils_local.result import RunResult
 from dbutils_local.settings import Settings
-from dbutils_local.spec.support import Support, report
+from dbutils_local.spec.base import Support
+from dbutils_local.spec.support import report
 from dbutils_local.store.records import RunFilter
 from dbutils_local.workspace import Source, Workspace
 

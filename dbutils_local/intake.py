@@ -140,7 +140,8 @@ def again(origin: Mapping[str, object]) -> Source | None:
 
 def refused(source: Source, stubs: Iterable[str], only: Iterable[str]) -> list[Problem]:
     """What this machine does not run of a job: an error a task, with the two ways on (DECISIONS, last row)."""
-    from dbutils_local.spec.support import Support, report
+    from dbutils_local.spec.base import Support
+    from dbutils_local.spec.support import report
 
     chosen = plan(source.settings, only=tuple(only)).tasks
     return [

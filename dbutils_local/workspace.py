@@ -13,6 +13,7 @@ from typing import Any
 from dbutils_local.core import machine
 from dbutils_local.core.events import Event, Noticed, RunCreated, RunQueued, RunRepaired, RunSkipped
 from dbutils_local.core.plan import plan
+from dbutils_local.core.repair import repair_keys
 from dbutils_local.core.state import LifeCycle, RunState
 from dbutils_local.engine import launch
 from dbutils_local.engine.drive import Control, Listener, epoch_ms
@@ -330,7 +331,7 @@ class Workspace:
                 raise InvalidState(f"Run {run_id} is still active: only a finished run can be repaired.")
             _check_latest(state, latest_repair_id)
             settings, files = self._current(state, source)
-            keys = machine.repair_keys(
+            keys = repair_keys(
                 state,
                 rerun_tasks=rerun_tasks,
                 rerun_all_failed_tasks=rerun_all_failed_tasks,

@@ -13,8 +13,8 @@ else (jobs reference, sections 4 and 5).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from dbutils_local.core.events import (
     CancelRequested,
@@ -39,7 +39,8 @@ from dbutils_local.core.events import (
     TaskTerminating,
     TaskTimedOut,
 )
-from dbutils_local.core.plan import Edge, Plan, PlannedTask, graph_of, plan
+from dbutils_local.core.plan import plan
+from dbutils_local.core.repair import plan_for_repair
 from dbutils_local.core.state import (
     CANCELING,
     FAILING,
@@ -52,9 +53,8 @@ from dbutils_local.core.state import (
     RunState,
     TaskState,
 )
-from dbutils_local.errors import InvalidState, UserError
+from dbutils_local.core.verdict import conclusion, verdict
 from dbutils_local.spec.job import JobSettings
-from dbutils_local.spec.tasks import RunIf
 
 # `max_retries: -1` is not quite for ever: Databricks was reported to stop at 5,000 (jobs reference, 5.4).
 ENDLESS_RETRIES = 5000
@@ -201,11 +201,21 @@ def _start(state: RunState, event: TaskStarted) -> None:
 
 
 def _new_attempt(
-    state: RunState, task: TaskState, task_run_id: int, at: int, parameters: object = None, resolved: object = None
+    state: RunState,
+    task: TaskState,
+    task_run_id: int,
+    at: int,
+    parameters: Mapping[str, str] | None = None,
+    resolved: Mapping[str, Any] | None = None,
 ) -> Attempt:
-    attempt = Attempt(len(task.attempts), task_run_id, at, repair=state.repair_count)
-    attempt.parameters = parameters or {}  # type: ignore[assignment]
-    attempt.resolved = resolved or {}  # type: ignore[assignment]
+    attempt = Attempt(
+        len(task.attempts),
+        task_run_id,
+        at,
+        parameters=parameters or {},
+        resolved=resolved or {},
+        repair=state.repair_count,
+    )
     task.attempts.append(attempt)
     task.tries += 1
     if state.repairs:
@@ -232,10 +242,10 @@ def _fail(state: RunState, event: TaskFailed) -> None:
             task.phase = LifeCycle.INTERNAL_ERROR
 
 
-def _stop(state: RunState, key: str, at: int, result: Result, values: object) -> None:
+def _stop(state: RunState, key: str, at: int, result: Result, values: Mapping[str, Any]) -> None:
     task = state.tasks[key]
     attempt = _end_attempt(state, key, at, result)
-    attempt.values = values  # type: ignore[assignment]
+    attempt.values = values
     if result is Result.TIMEDOUT and task.planned.retry_on_timeout and _may_retry(state, task):
         _wait_for_retry(state, task, attempt)
     else:
@@ -295,7 +305,7 @@ def _finish(state: RunState, key: str, at: int, result: Result, message: str = "
     """The task is final: tell whoever waits for it."""
     task = state.tasks[key]
     for index in (state.ready, state.doomed, state.active, state.retrying, state.closing, state.stopping):
-        index.pop(key, None)  # type: ignore[attr-defined]
+        index.pop(key, None)
     task.phase, task.result, task.message, task.ended_at = LifeCycle.TERMINATED, result, message, at
     if task.parent is not None:
         _iteration_ended(state, state.tasks[task.parent], result)
@@ -317,53 +327,12 @@ def _decide(state: RunState, task: TaskState) -> None:
     if task.planned.stubbed:
         state.ready[task.key] = None
         return
-    verdict = Result.DISABLED if task.planned.disabled and not task.forced else _verdict(state, task.planned)
-    if verdict is None:
+    disabled = task.planned.disabled and not task.forced
+    result = Result.DISABLED if disabled else verdict(state, task.planned)
+    if result is None:
         state.ready[task.key] = None
     else:
-        state.doomed[task.key] = verdict
-
-
-def _verdict(state: RunState, task: PlannedTask) -> Result | None:
-    """None if `run_if` is met, else the result of a task that does not run (jobs reference, 4.1)."""
-    total = len(task.edges)
-    if total == 0:
-        return None
-    classes = [_edge_class(state, edge) for edge in task.edges]
-    ok, excluded, disabled = classes.count("ok"), classes.count("excl"), classes.count("dis")
-    failed = classes.count("fail") + classes.count("cancel")
-    if excluded == total:
-        return Result.EXCLUDED
-    met = {
-        RunIf.ALL_SUCCESS: failed == 0 and disabled == 0 and ok > 0,
-        # An excluded edge counts as success beside one that is not (jobs reference, 4.1, inferred there).
-        RunIf.AT_LEAST_ONE_SUCCESS: ok > 0 or excluded > 0,
-        RunIf.NONE_FAILED: failed == 0 and ok > 0,
-        RunIf.ALL_DONE: True,
-        RunIf.AT_LEAST_ONE_FAILED: failed > 0,
-        RunIf.ALL_FAILED: failed == total,
-    }[task.run_if]
-    if met:
-        return None
-    if task.run_if in (RunIf.AT_LEAST_ONE_FAILED, RunIf.ALL_FAILED) or failed == 0:
-        # Not run because of disabled tasks only: the result word is not documented, the reference proposes EXCLUDED.
-        return Result.EXCLUDED
-    return Result.UPSTREAM_FAILED if "fail" in classes else Result.UPSTREAM_CANCELED
-
-
-def _edge_class(state: RunState, edge: Edge) -> str:
-    task = state.tasks[edge.upstream]
-    result = task.result
-    if result is Result.EXCLUDED:
-        return "excl"
-    if result is Result.DISABLED:
-        return "dis"
-    if result in CANCELING:
-        return "cancel"
-    if result in FAILING:
-        return "fail"
-    answer = task.attempts[-1].value if task.attempts else None
-    return "ok" if edge.outcome is None or answer == edge.outcome else "excl"
+        state.doomed[task.key] = result
 
 
 # ---------------------------------------------------------------- for_each
@@ -519,38 +488,6 @@ def _ending(state: RunState, now: int) -> Iterator[Event]:
         yield RunFinished(now, result, message)
 
 
-def conclusion(state: RunState) -> tuple[Result, str]:
-    """The job's own result from its leaf tasks (jobs reference, 4.2) and its state_message (5.2)."""
-    results = {key: state.tasks[key].result for key in state.plan.tasks}
-    if state.timed_out and not state.canceled:
-        return Result.TIMEDOUT, "Run timed out."
-    if state.canceled and any(result in CANCELING for result in results.values()):
-        return Result.CANCELED, "Run cancelled."
-    leaves = [results[key] for key in state.plan.leaves]
-    if any(result in FAILING and result not in CANCELING for result in leaves):
-        return Result.FAILED, _failure_message(state)
-    if any(result in CANCELING for result in leaves):
-        return Result.CANCELED, "Run cancelled."
-    if any(result in FAILING for result in results.values()):
-        return Result.SUCCESS_WITH_FAILURES, ""
-    return Result.SUCCESS, ""
-
-
-def _failure_message(state: RunState) -> str:
-    broken = [
-        task
-        for key in state.plan.tasks
-        for task in [state.tasks[key]]
-        if task.result in (Result.FAILED, Result.TIMEDOUT)
-    ]
-    if not broken:
-        return ""
-    first = min(broken, key=lambda task: task.ended_at)
-    skipped = any(state.tasks[key].result is Result.UPSTREAM_FAILED for key in state.plan.tasks)
-    message = f"Task {first.key} failed with message: {first.message.rstrip('.')}."
-    return f"{message} This caused all downstream tasks to get skipped." if skipped else message
-
-
 # ---------------------------------------------------------------- the run itself
 
 
@@ -596,7 +533,7 @@ def _abandon(state: RunState, at: int, message: str) -> None:
             task.phase, task.result = LifeCycle.TERMINATED, Result.CANCELED
         task.message, task.ended_at = message, at
     for index in (state.ready, state.doomed, state.active, state.retrying, state.closing, state.stopping):
-        index.clear()  # type: ignore[attr-defined]
+        index.clear()
     state.open = 0
     state.abandoned = True
     _close(state, at, Result.FAILED, message)
@@ -605,45 +542,11 @@ def _abandon(state: RunState, at: int, message: str) -> None:
 # ---------------------------------------------------------------- repair
 
 
-def repair_keys(
-    state: RunState,
-    *,
-    rerun_tasks: Sequence[str] = (),
-    rerun_all_failed_tasks: bool = False,
-    rerun_dependent_tasks: bool = False,
-    graph: Plan | None = None,
-) -> tuple[str, ...]:
-    """Which tasks a repair runs again (jobs reference, 5.8), in plan order; UserError or InvalidState if it cannot."""
-    planned = graph or state.plan
-    if not state.is_final:
-        raise InvalidState(f"Run {state.run_id} is still active: only a finished run can be repaired.")
-    if bool(rerun_tasks) == rerun_all_failed_tasks:
-        raise UserError("A repair needs either rerun_tasks or rerun_all_failed_tasks, and not both.")
-    unknown = [key for key in rerun_tasks if key not in planned.tasks]
-    if unknown:
-        raise UserError(
-            f'task "{unknown[0]}" not found in run {state.run_id}; its tasks are: {", ".join(planned.tasks)}'
-        )
-    chosen = set(rerun_tasks) if rerun_tasks else {key for key in planned.tasks if _is_unsuccessful(state, key)}
-    if rerun_dependent_tasks:
-        below = planned.dependents(chosen) - chosen
-        chosen |= {key for key in below if not planned.tasks[key].disabled}
-    if not chosen:
-        raise InvalidState(f"Run {state.run_id} has no failed task to run again.")
-    return tuple(key for key in planned.tasks if key in chosen)
-
-
-def _is_unsuccessful(state: RunState, key: str) -> bool:
-    task = state.tasks.get(key)
-    # A task that the job gained since, or that a killed driver left without an end, counts as unsuccessful too.
-    return task is None or task.result is None or task.result in FAILING
-
-
 def _repair(state: RunState, event: RunRepaired) -> None:
     if not state.repairs:
         state.original = Repair(0, state.created_at, (), state.ended_at, state.result, state.message)
     state.repairs.append(Repair(event.repair_id, event.at, event.keys))
-    state.plan, state.settings = _plan_for_repair(state, event), event.settings
+    state.plan, state.settings = plan_for_repair(state, event), event.settings
     state.files = event.files or state.files
     # Omitting parameters restores the original run's values; giving them overrides (jobs reference, 2.5).
     state.job_parameters.update(event.job_parameters)
@@ -657,27 +560,6 @@ def _repair(state: RunState, event: RunRepaired) -> None:
     for key in event.keys:
         _reset(state.tasks[key])
     _open(state, event.keys)
-
-
-def _plan_for_repair(state: RunState, event: RunRepaired) -> Plan:
-    """The current settings' plan, without tasks that are neither of this run nor to be run now."""
-    current = plan(JobSettings.model_validate(dict(event.settings)))
-    wanted = [key for key in current.tasks if key in event.keys or key in state.plan.tasks]
-    kept = [
-        replace(
-            task,
-            edges=tuple(edge for edge in task.edges if edge.upstream in wanted),
-            stubbed=_was_stub(state, task.key, event.keys),
-        )
-        for task in current.tasks.values()
-        if task.key in wanted
-    ]
-    return graph_of(kept, timeout_ms=current.timeout_ms, warn_after_ms=current.warn_after_ms)
-
-
-def _was_stub(state: RunState, key: str, rerun: Sequence[str]) -> bool:
-    known = state.plan.tasks.get(key)
-    return known is not None and known.stubbed and key not in rerun
 
 
 def _reset(task: TaskState) -> None:
