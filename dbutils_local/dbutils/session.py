@@ -94,7 +94,7 @@ class Session:
         return self.birth.job is not None and bool(self.birth.job.task_key)
 
     def keep_widgets(self) -> None:
-        """Leave the widgets beside the outbox for the process that goes on after a restart of Python (reference 6.4)."""
+        """Leave the widgets beside the outbox for the process that goes on after a restart (reference 6.4)."""
         if self._restart_file is not None:
             with os.fdopen(os.open(self._restart_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 json.dump(self.widgets.kept(), file)
