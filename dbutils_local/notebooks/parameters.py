@@ -218,6 +218,8 @@ class _Reader(ast.NodeVisitor):
                 self._inside(node.body, guarded=bool(node.handlers))
                 self._inside([*node.handlers, *node.orelse])
                 self._within(node.finalbody)
+            case ast.With(items=items) if any(_swallows(item) for item in items):
+                self._inside(ast.iter_child_nodes(node), guarded=True)
             case (
                 ast.If() | ast.For() | ast.AsyncFor() | ast.While() | ast.IfExp() | ast.BoolOp() | ast.Match()
                 | ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda()
@@ -329,6 +331,12 @@ class _Reader(ast.NodeVisitor):
             guarded=self._guarded,
             arguments=_keys(_argument(node, 2, "arguments")),
         )
+
+
+def _swallows(item: ast.withitem) -> bool:
+    """`contextlib.suppress(…)`, `pytest.raises(…)` and `self.assertRaises(…)` provide for a failure as `try` does."""
+    call = item.context_expr
+    return isinstance(call, ast.Call) and _dotted(call.func).split(".")[-1] in ("suppress", "raises", "assertRaises")
 
 
 def _dotted(node: ast.AST) -> str:

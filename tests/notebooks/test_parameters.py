@@ -188,3 +188,9 @@ def test_what_ipython_refuses_is_one(source: str) -> None:
 def test_a_magic_lookalike_inside_a_string_stays() -> None:
     tree = parse_cell("x = '''\n%keep\n'''\n%pip install y")
     assert "%keep" in ast.unparse(tree)
+
+
+def test_a_with_that_swallows_errors_guards_and_another_does_not() -> None:
+    guarded = of("with contextlib.suppress(Exception):\n    dbutils.widgets.get('a')").widgets_read
+    plain = of("with open('x') as f:\n    dbutils.widgets.get('a')").widgets_read
+    assert [(use.guarded, use.sure) for use in guarded + plain] == [(True, False), (False, True)]
