@@ -101,7 +101,7 @@ class Magics:
         from IPython.display import Markdown
         from IPython.display import display as show
 
-        text = re.sub(r"\]\(\$(?=\.{0,2}/)", "](", _joined(line.removeprefix("-sandbox").lstrip(), cell))
+        text = re.sub(r"\]\(\$(?=\.{0,2}/)", "](", _joined(line, cell)).strip("\n")
         show(Markdown(text.replace("\\\\(", "$").replace("\\\\)", "$")))
 
     def sh(self, line: str, cell: str | None = None) -> None:

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1024 * 1024
 # Comm messages are left alone: a widget's state belongs to the person who typed it and holds binary buffers.
-SHOWN = frozenset({"stream", "display_data", "update_display_data", "execute_result", "error", "execute_reply"})
+SHOWN = frozenset({"display_data", "update_display_data", "execute_result", "error", "execute_reply"})
 
 
 class Budget:
@@ -40,28 +41,25 @@ class Budget:
         return shown + notice
 
 
-class _CoveredStream:
-    """stdout or stderr with secrets hidden; a text that may be the beginning of a secret waits for what follows."""
+class Stream:
+    """The text of stdout or stderr on its way out; what may be the beginning of a secret waits for what follows."""
 
-    def __init__(self, stream: Any, budget: Budget, redactor: Callable[[], Redactor]) -> None:
-        self._plain: Callable[[str], Any] = stream.write
+    def __init__(self, budget: Budget, redactor: Callable[[], Redactor]) -> None:
         self._budget = budget
         self._redactor = redactor
-        self._lock = threading.RLock()
         self._known: Redactor | None = None
         self._feed: StreamRedactor | None = None
+        self._lock = threading.Lock()
 
-    def write(self, text: str) -> int:
+    def pass_on(self, text: str) -> str:
+        """What of `text`, and of what waited, may be seen now."""
         with self._lock:
-            shown = self._budget.take(self._current().feed(text)) if isinstance(text, str) else text
-            if shown or not text:
-                self._plain(shown)
-        return len(text)
+            return self._budget.take(self._current().feed(text))
 
-    def settle(self) -> None:
+    def settle(self) -> str:
+        """What still waits: nothing will follow."""
         with self._lock:
-            if tail := self._current().flush():
-                self._plain(tail)
+            return self._current().flush()
 
     def _current(self) -> StreamRedactor:
         redactor = self._redactor()
@@ -75,53 +73,107 @@ class Curtain:
 
     def __init__(self, ip: Any, redactor: Callable[[], Redactor]) -> None:
         self.budget = Budget()
-        self._ip = ip
+        self._kernel = getattr(ip, "kernel", None)
         self._redactor = redactor
-        self._covered: list[_CoveredStream] = []
+        self._settle: list[Callable[[], None]] = []
 
     def draw(self, undo: ExitStack) -> None:
         """Hang the curtain; `undo` takes it down."""
-        for stream in (sys.stdout, sys.stderr):
-            self._cover_stream(stream, undo)
-        kernel = getattr(self._ip, "kernel", None)
-        if kernel is not None:
-            self._cover_messages(kernel.session, undo)
+        if self._kernel is not None:
+            self._cover_messages(self._kernel.session, undo)
+        else:
+            for name in ("stdout", "stderr"):
+                self._cover_terminal(name, undo)
 
     def settle(self) -> None:
         """The cell is over: show what was held back because a secret might have begun there."""
-        for stream in self._covered:
-            stream.settle()
+        for settle in self._settle:
+            settle()
 
-    def _cover_stream(self, stream: Any, undo: ExitStack) -> None:
-        covered = _CoveredStream(stream, self.budget, self._redactor)
-        stream.write = covered.write
-        self._covered.append(covered)
-        undo.callback(_uncover, stream, stream.write, "write")
+    def _cover_terminal(self, name: str, undo: ExitStack) -> None:
+        plain = getattr(sys, name)
+        # Not by replacing `write`: IPython does that around each cell, and puts the plain one back at the end of ours.
+        covered = _Terminal(plain, Stream(self.budget, self._redactor))
+        setattr(sys, name, covered)
+        self._settle.append(covered.settle)
+        undo.callback(lambda: setattr(sys, name, plain) if getattr(sys, name) is covered else None)
 
     def _cover_messages(self, session: Any, undo: ExitStack) -> None:
-        plain = session.send
-
-        def send(stream: Any, msg_or_type: Any, content: Any = None, *args: Any, **kwargs: Any) -> Any:
-            redactor = self._redactor()
-            if redactor.knows:
-                msg_or_type, content = _clean(redactor, msg_or_type, content)
-            return plain(stream, msg_or_type, content, *args, **kwargs)
-
-        session.send = send
-        undo.callback(_uncover, session, send, "send")
+        messages = _Messages(session.send, self.budget, self._redactor)
+        session.send = messages.send
+        self._settle.append(messages.settle)
+        # Whoever covered it after us keeps their cover.
+        undo.callback(lambda: delattr(session, "send") if vars(session).get("send") == messages.send else None)
 
 
-def _clean(redactor: Redactor, msg_or_type: Any, content: Any) -> tuple[Any, Any]:
-    if isinstance(msg_or_type, dict):
-        kind = msg_or_type.get("msg_type") or msg_or_type.get("header", {}).get("msg_type")
-        if kind in SHOWN:
-            msg_or_type = {**msg_or_type, "content": redactor.redact_tree(msg_or_type.get("content"))}
-    elif msg_or_type in SHOWN:
-        content = redactor.redact_tree(content)
-    return msg_or_type, content
+class _Terminal:
+    """sys.stdout or sys.stderr of a terminal, with its text going through a Stream."""
+
+    def __init__(self, plain: Any, stream: Stream) -> None:
+        self._plain = plain
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._plain.write(self._stream.pass_on(text))
+        return len(text)
+
+    def settle(self) -> None:
+        self._plain.write(self._stream.settle())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._plain, name)
 
 
-def _uncover(covered: Any, cover: Any, name: str) -> None:
-    # Whoever covered it after us keeps their cover.
-    if covered.__dict__.get(name) == cover:
-        delattr(covered, name)
+class _Messages:
+    """Every message a kernel sends: stdout, stderr, displays, results and errors all pass here."""
+
+    def __init__(self, send: Callable[..., Any], budget: Budget, redactor: Callable[[], Redactor]) -> None:
+        self._plain = send
+        self._redactor = redactor
+        self._streams = {name: Stream(budget, redactor) for name in ("stdout", "stderr")}
+        self._routes: dict[str, _Route] = {}
+
+    def send(self, socket: Any, msg_or_type: Any, content: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if _kind(msg_or_type) == "stream":
+            return self._send_text(socket, msg_or_type, content, kwargs)
+        if (redactor := self._redactor()).knows and _kind(msg_or_type) in SHOWN:
+            if isinstance(msg_or_type, dict):
+                msg_or_type = {**msg_or_type, "content": redactor.redact_tree(msg_or_type["content"])}
+            content = redactor.redact_tree(content)
+        return self._plain(socket, msg_or_type, content, *args, **kwargs)
+
+    def _send_text(self, socket: Any, msg_or_type: Any, content: Any, kwargs: dict[str, Any]) -> Any:
+        # ipykernel 7 hands over a whole message, ipykernel 6 its parts.
+        whole = isinstance(msg_or_type, dict)
+        said = msg_or_type["content"] if whole else content
+        parent = msg_or_type["parent_header"] if whole else kwargs.get("parent")
+        route = self._routes[said["name"]] = _Route(socket, parent, kwargs.get("ident"))
+        return self._emit(said["name"], route, self._streams[said["name"]].pass_on(said["text"]))
+
+    def _emit(self, name: str, route: _Route, text: str) -> Any:
+        if not text:
+            return None
+        said = {"name": name, "text": text}
+        return self._plain(route.socket, "stream", said, parent=route.parent, ident=route.ident)
+
+    def settle(self) -> None:
+        """To be called in the running cell: waits until its text has passed, then sends what was held back."""
+        if not self._redactor().knows:
+            return
+        for name, stream in self._streams.items():
+            getattr(sys, name).flush()
+            if name in self._routes:
+                self._emit(name, self._routes[name], stream.settle())
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """How the last text of a stream went out."""
+
+    socket: Any
+    parent: Any
+    ident: Any
+
+
+def _kind(msg_or_type: Any) -> str:
+    return str(msg_or_type["header"]["msg_type"] if isinstance(msg_or_type, dict) else msg_or_type)
