@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from importlib import import_module
 from typing import Any, ClassVar
 
 _calls = itertools.count(401)
@@ -72,8 +73,11 @@ class JavaError(Exception):
 
     java_class: ClassVar[str] = "java.lang.RuntimeException"
     displayed: ClassVar[str] = "Py4JJavaError"
+    importable: ClassVar[tuple[str, str]]  # module and name under which pickling finds the class
 
     def __init_subclass__(cls) -> None:
+        if "importable" not in cls.__dict__:
+            cls.importable = (cls.__module__, cls.__name__)
         cls.__name__ = cls.__qualname__ = cls.displayed
 
     def __new__(cls, *args: Any, **kwargs: Any) -> JavaError:
@@ -93,15 +97,12 @@ class JavaError(Exception):
         return self.text
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (_plain(type(self)), self.call, self.message, self.detail)
+        return _again, (*self.importable, self.call, self.message, self.detail)
 
 
-def _again(kind: type[JavaError], call: str, message: str, detail: str) -> JavaError:
-    return kind(call, message, detail)
-
-
-def _plain(kind: type[JavaError]) -> type[JavaError]:
-    return next(base for base in kind.__mro__ if base.__module__.startswith("dbutils_local."))
+def _again(module: str, name: str, call: str, message: str, detail: str) -> JavaError:
+    error: JavaError = getattr(import_module(module), name)(call, message, detail)
+    return error
 
 
 def _with_py4j(kind: type[JavaError]) -> type[JavaError]:
@@ -116,8 +117,8 @@ def _joined(kind: type[JavaError], py4j_error: type[Exception]) -> type[JavaErro
     if issubclass(kind, py4j_error):
         return kind
     if (kind, py4j_error) not in _made:
-        # The module name tells it from the plain class below it, which is the one pickling goes by.
-        members = {"__module__": "py4j.protocol", "displayed": kind.displayed}
+        # Pickling goes by the plain class: the other process may have no py4j.
+        members = {"__module__": "py4j.protocol", "displayed": kind.displayed, "importable": kind.importable}
         _made[kind, py4j_error] = type(kind.displayed, (kind, py4j_error), members)
     return _made[kind, py4j_error]
 

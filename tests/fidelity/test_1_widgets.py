@@ -176,11 +176,9 @@ def test_1_3_a_default_outside_choices(dbutils, kind):
 
 
 def test_1_3_probe_by_text_and_by_type_name(dbutils):
-    try:
+    with pytest.raises(Exception, match="InputWidgetNotDefined") as caught:
         dbutils.widgets.get("x")
-    except Exception as error:
-        assert "InputWidgetNotDefined" in str(error)
-        assert "InputWidgetNotDefined" in type(error).__name__
+    assert "InputWidgetNotDefined" in type(caught.value).__name__
 
 
 def test_1_3_probe_by_py4j_class_and_java_exception(dbutils):

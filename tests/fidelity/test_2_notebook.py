@@ -203,9 +203,9 @@ TAGS_BY_HAND = {
     "orgId", "clusterId", "user", "userId", "hostName", "browserHostName", "browserHash", "notebookId", "sparkVersion",
 }  # fmt: skip
 TAGS_IN_A_JOB = {
-    "jobId", "jobName", "jobClusterKey", "multitaskParentRunId", "taskKey", "runId", "idInJob", "jobRunOriginalAttempt",
-    "jobRunAttempt", "jobOwnerId", "taskDependencies", "jobTriggerTime", "jobTriggerType", "jobTriggerSource", "jobType",
-    "jobTimeoutSec", "maxConcurrentRuns", "jobTaskType", "isGitRun",
+    "jobId", "jobName", "jobClusterKey", "multitaskParentRunId", "taskKey", "runId", "idInJob", "jobRunAttempt",
+    "jobRunOriginalAttempt", "jobOwnerId", "taskDependencies", "jobTriggerTime", "jobTriggerType", "jobTriggerSource",
+    "jobType", "jobTimeoutSec", "maxConcurrentRuns", "jobTaskType", "isGitRun",
 }  # fmt: skip
 
 

@@ -249,12 +249,8 @@ def test_5_4_the_type_is_displayed_as_execution_error(fs):
 
 @pytest.mark.parametrize("call", ["ls", "head"])
 def test_5_4_a_missing_path_holds_file_not_found(fs, call):
-    try:
+    with pytest.raises(Exception, match=r"java\.io\.FileNotFoundException"):
         getattr(fs, call)("/nope")
-    except Exception as error:
-        assert "java.io.FileNotFoundException" in str(error)
-    else:
-        pytest.fail("no error")
 
 
 def test_5_4_reserved_names(fs):

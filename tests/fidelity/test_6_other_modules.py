@@ -245,5 +245,5 @@ def test_6_6_task_values_help(dbutils, capsys):
 
 
 def test_6_6_an_unknown_command_is_an_error(dbutils):
-    with pytest.raises(ValueError, match="dbutils.widgets has no command 'nope'; it has: "):
+    with pytest.raises(ValueError, match=r"dbutils\.widgets has no command 'nope'; it has: "):
         dbutils.widgets.help("nope")
