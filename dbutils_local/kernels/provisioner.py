@@ -17,6 +17,9 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from dbutils_local.kernels.forkserver import ForkedProcess, ForkServer, Refused, ServerGone
 from dbutils_local.settings import Settings
 
+# What only people at a keyboard need: completion, widgets.
+INTERACTIVE_PRELOAD = ("jedi", "ipywidgets")
+
 _lock = threading.Lock()
 _server: ForkServer | None = None
 
@@ -27,7 +30,7 @@ def shared_server() -> ForkServer:
     with _lock:
         if _server is None or not _server.is_running:
             _close_server()
-            _server = ForkServer.start(preload=Settings.load().preload, pool_size=0)
+            _server = ForkServer.start(preload=(*INTERACTIVE_PRELOAD, *Settings.load().preload), pool_size=0)
         return _server
 
 

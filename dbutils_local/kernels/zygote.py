@@ -37,7 +37,6 @@ KERNEL_MODULES = (
     "ipykernel.debugger",
     "ipykernel.heartbeat",
     "ipykernel_launcher",
-    "ipywidgets",
     "comm",
     "tornado.platform.asyncio",
     "zmq.eventloop.zmqstream",
@@ -52,7 +51,6 @@ KERNEL_MODULES = (
     "IPython.core.oinspect",
     "IPython.extensions.storemagic",
     "IPython.utils.module_paths",
-    "jedi",
     "pdb",
     "faulthandler",
 )
