@@ -6,6 +6,8 @@ import subprocess
 import sys
 from typing import Any
 
+HEAVY = {"pandas", "pyspark", "duckdb", "sqlglot", "matplotlib", "papermill", "nbclient", "pydantic", "rich", "click"}
+
 
 def test_the_names_are_there_and_hidden_from_who(kernel: Any) -> None:
     ran = kernel("print(all(name in globals() for name in ('dbutils', 'display', 'displayHTML', 'getArgument')))")
@@ -65,8 +67,7 @@ def test_heavy_libraries_stay_unimported() -> None:
         "ip = InteractiveShell.instance()\n"
         "ip.extension_manager.load_extension('dbutils_local')\n"
         'ip.run_cell(\'dbutils.widgets.text("a", "1")\')\n'
-        "heavy = {'pandas', 'pyspark', 'duckdb', 'sqlglot', 'matplotlib', 'papermill', 'nbclient', 'pydantic', 'rich', 'click'}\n"
-        "print(sorted(heavy & set(sys.modules)))\n"
+        f"print(sorted({HEAVY} & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

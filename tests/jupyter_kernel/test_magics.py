@@ -126,9 +126,8 @@ def test_the_output_limit_cuts_visibly_and_once(kernel: Any) -> None:
 
 
 def test_another_extensions_cell_magic_stays_reachable(kernel: Any) -> None:
-    kernel(
-        "from IPython.core.magic import register_cell_magic\n@register_cell_magic\ndef sql(line, cell):\n    print('theirs')"
-    )
+    kernel("def sql(line, cell):\n    print('theirs')")
+    kernel("get_ipython().register_magic_function(sql, 'cell', 'sql')")
     assert kernel("%%sql\nselect 1").stdout == "theirs\n"
     assert kernel("%sql\nselect 1").stdout != "theirs\n"
     kernel("%reload_ext dbutils_local")

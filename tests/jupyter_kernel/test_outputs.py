@@ -61,6 +61,8 @@ def test_other_text_keeps_its_order(kernel: Any) -> None:
 def test_in_a_terminal_secrets_are_hidden_too(capsys: Any, shell: Any) -> None:
     from dbutils_local.dbutils.session import current_session
 
+    # pytest has put streams of its own in place since the extension was loaded.
+    shell.extension_manager.reload_extension("dbutils_local")
     current_session().redactor.learn(SECRET)
     shell.user_ns["secret"] = SECRET
     shell.run_cell("print(secret)\nsecret")
