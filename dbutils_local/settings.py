@@ -30,11 +30,15 @@ class Settings:
     preload: tuple[str, ...] = ()  # modules imported once by the fork server, for instance pandas
     retention_days: int = 60  # as Databricks: runs older than this are deleted
     sql_engine: str = "auto"  # auto | duckdb | spark
+    catalogs: tuple[str, ...] = ()  # catalogs that exist besides `main`, as a workspace's admin would have made them
     spark_engine: str = "auto"  # auto | pyspark | sail | connect | databricks-connect
     secret_store: str = "file"  # file | keyring | an entry point of group dbutils_local.secret_stores
     on_widget_change: str = "do_nothing"  # run_notebook | run_accessed_commands | do_nothing; needs the labextension
     widget_order: str = "name"  # name | creation
     strict_status: bool = False  # True: a missing job or run answers 400 as the old back end, not 404
+    allowed_roots: tuple[
+        str, ...
+    ] = ()  # folders besides the workspace root whose files jobs that come over HTTP may name
     user: str = field(default="local@localhost")
     destinations: Mapping[str, str] = field(default_factory=dict)  # notification destination id -> url or command
     queries: Mapping[str, str] = field(default_factory=dict)  # sql_task query_id -> .sql file

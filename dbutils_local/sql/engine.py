@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from dbutils_local.errors import MissingExtra, UserError
+from dbutils_local.paths import Places, to_local
 from dbutils_local.settings import Settings
 
 ROW_LIMIT = 10_000  # rows a statement brings back, as a notebook shows on Databricks (reference 8.3)
@@ -72,20 +74,25 @@ class Engine(Protocol):
 
 
 def engine_for(
-    settings: Settings, spark: Any | None = None, open_spark: Callable[[], Any] | None = None, limit: int = ROW_LIMIT
+    settings: Settings,
+    spark: Any | None = None,
+    open_spark: Callable[[], Any] | None = None,
+    limit: int = ROW_LIMIT,
+    places: Places | None = None,
 ) -> Engine:
     """The engine `settings.sql_engine` names: auto is Spark when a session (`spark`) is in use, else DuckDB.
 
-    `open_spark` starts a session where Spark is asked for by name and none runs yet. Raises MissingExtra when the
+    `open_spark` starts a session where Spark is asked for by name and none runs yet; `places` say where dbfs:/ and
+    /Volumes lie (default: below the home of the settings). Raises MissingExtra when the
     optional dependency of the chosen engine is absent.
     """
     match settings.sql_engine:
         case "duckdb":
-            return _duckdb(settings, limit)
+            return _duckdb(settings, limit, places)
         case "spark":
             return _spark(spark if spark is not None else _opened(open_spark), limit)
         case "auto":
-            return _spark(spark, limit) if spark is not None else _duckdb(settings, limit)
+            return _spark(spark, limit) if spark is not None else _duckdb(settings, limit, places)
     raise UserError(f"sql_engine cannot be {settings.sql_engine!r}; known ones: auto, duckdb, spark")
 
 
@@ -97,12 +104,19 @@ def _opened(open_spark: Callable[[], Any] | None) -> Any:
     return open_spark()
 
 
-def _duckdb(settings: Settings, limit: int) -> Engine:
+def _duckdb(settings: Settings, limit: int, places: Places | None) -> Engine:
     if importlib.util.find_spec("duckdb") is None or importlib.util.find_spec("sqlglot") is None:
         raise MissingExtra("%sql", "sql")
     from dbutils_local.sql.duckdb_engine import DuckDbEngine
 
-    return DuckDbEngine(settings.home / "sql", limit=limit)
+    places = places or Places(settings.home, settings.workspace or Path.cwd())
+    return DuckDbEngine(
+        settings.home / "sql",
+        local_path=lambda path: to_local(path, places),
+        user=settings.user,
+        catalogs=settings.catalogs,
+        limit=limit,
+    )
 
 
 def _spark(spark: Any, limit: int) -> Engine:

@@ -1,0 +1,194 @@
+"""Statements that change rows: INSERT, UPDATE, DELETE, MERGE, TRUNCATE as DuckDB transactions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dbutils_local.errors import NotSupportedHere
+from dbutils_local.sql.names import ident
+from dbutils_local.sql.steps import Change, Count, Step
+from dbutils_local.sql.translate import Request, adapted, query_text, render
+
+_STAGED = "temp.main.dbutils_local_staged"
+
+
+def insert(tree: Any, request: Request) -> Step:
+    """INSERT INTO | OVERWRITE, by position or BY NAME, with static partitions and REPLACE WHERE."""
+    from sqlglot import exp
+
+    target, named = _target(tree)
+    partition = target.args.get("partition")
+    target.set("partition", None)
+    overwrite, where = bool(tree.args.get("overwrite")), tree.args.get("where")
+    source = tree.expression if tree.expression is not None else tree.args.get("source")
+    if isinstance(source, exp.Table):
+        source = exp.Select(expressions=[exp.Star()]).from_(source)
+    if tree.args.get("with_") is not None and source is not None:
+        source.set("with_", tree.args["with_"])
+    table = render(adapted(target.copy(), request.scope))
+    fixed = _fixed(partition)
+    columns = named or (
+        [
+            column.name
+            for column in request.scope.columns_of(table)
+            if column.name.lower() not in {k.lower() for k in fixed}
+        ]
+        if fixed
+        else []
+    )
+    body = _body(source, request)
+    if fixed:
+        aliases = ", ".join(ident(name) for name in columns)
+        body = f"SELECT *, {', '.join(_value(value, request) for value in fixed.values())} FROM ({body}) AS dbutils_local_rows({aliases})"
+    listed = [*columns, *fixed]
+    head = (
+        f"INSERT INTO {table}"
+        + (" BY NAME" if tree.args.get("by_name") else "")
+        + (f" ({', '.join(map(ident, listed))})" if listed else "")
+    )
+    if not overwrite and where is None:
+        return Change((f"{head} {body}",), Count.INSERTED)
+    return _replaced(head, body, table, _condition(fixed, where, request))
+
+
+def _target(tree: Any) -> tuple[Any, list[str]]:
+    from sqlglot import exp
+
+    if isinstance(tree.this, exp.Schema):
+        return tree.this.this, [column.name for column in tree.this.expressions]
+    return tree.this, []
+
+
+def _body(source: Any, request: Request) -> str:
+    from sqlglot import exp
+
+    if isinstance(source, exp.Values):
+        return render(adapted(source, request.scope))
+    return query_text(source, request.scope)
+
+
+def _fixed(partition: Any) -> dict[str, Any]:
+    """The partition columns given a value: `PARTITION (day = '2024-01-01', region)` fixes day."""
+    from sqlglot import exp
+
+    if partition is None:
+        return {}
+    return {item.this.name: item.expression for item in partition.expressions if isinstance(item, exp.EQ)}
+
+
+def _value(value: Any, request: Request) -> str:
+    return render(adapted(value.copy(), request.scope))
+
+
+def _condition(fixed: dict[str, Any], where: Any, request: Request) -> str:
+    from sqlglot import exp
+
+    if where is not None:
+        condition = where.this if isinstance(where, exp.Where) else where
+        return render(adapted(condition.copy(), request.scope))
+    return " AND ".join(f"{ident(name)} = {_value(value, request)}" for name, value in fixed.items()) or "true"
+
+
+def _replaced(head: str, body: str, table: str, condition: str) -> Change:
+    """Old rows out, new rows in, in one transaction; the new ones are computed first, for they may come from the old."""
+    staged = (
+        body
+        if body.lstrip().upper().startswith("SELECT") or body.lstrip().upper().startswith("WITH")
+        else f"SELECT * FROM ({body})"
+    )
+    statements = (
+        f"CREATE OR REPLACE TEMP TABLE {_STAGED.split('.')[-1]} AS {staged}",
+        f"DELETE FROM {table} WHERE {condition}",
+        f"{head} SELECT * FROM {_STAGED}",
+        f"DROP TABLE {_STAGED}",
+    )
+    return Change(statements, Count.INSERTED)
+
+
+def update(tree: Any, request: Request) -> Step:
+    """UPDATE t SET ... WHERE ...; the columns set are given without their table, as DuckDB wants them."""
+    _strip_targets(tree.expressions)
+    return Change((render(adapted(tree, request.scope)),), Count.AFFECTED)
+
+
+def delete(tree: Any, request: Request) -> Step:
+    """DELETE FROM t WHERE ..."""
+    return Change((render(adapted(tree, request.scope)),), Count.AFFECTED)
+
+
+def truncate(tree: Any, request: Request) -> Step:
+    """TRUNCATE TABLE t."""
+    table = render(adapted(tree.expressions[0], request.scope))
+    return Change((f"DELETE FROM {table}",))
+
+
+def _strip_targets(assignments: Any) -> None:
+    from sqlglot import exp
+
+    for assignment in assignments:
+        if isinstance(assignment, exp.EQ) and isinstance(assignment.this, exp.Column):
+            assignment.set("this", exp.column(assignment.this.name, quoted=True))
+
+
+_MANY = (
+    "[DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE] Cannot perform Merge as multiple source rows matched and attempted "
+    "to modify the same target row in the table in possibly conflicting ways. Please preprocess the source table to eliminate the "
+    "possibility of multiple matches."
+)
+
+
+def merge(tree: Any, request: Request) -> Step:
+    """MERGE INTO; two source rows for one target row are an error, as on Databricks (DuckDB takes either)."""
+    from sqlglot import exp
+
+    if "SCHEMA" in [token.word for token in request.tokens[:40]] and "EVOLUTION" in [
+        token.word for token in request.tokens[:40]
+    ]:
+        raise NotSupportedHere(
+            "MERGE WITH SCHEMA EVOLUTION is not done by the embedded SQL engine: ALTER TABLE ... ADD COLUMN first"
+        )
+    for when in tree.find_all(exp.When):
+        then = when.args.get("then")
+        if isinstance(then, exp.Update):
+            _strip_targets(then.expressions)
+        if isinstance(then, exp.Insert) and isinstance(then.this, exp.Tuple):
+            then.set(
+                "this",
+                exp.Tuple(
+                    expressions=[exp.to_identifier(column.name, quoted=True) for column in then.this.expressions]
+                ),
+            )
+    adjusted = adapted(tree, request.scope)
+    checks = ((_many_matches(adjusted), _MANY),) if _may_conflict(adjusted) else ()
+    return Change((f"{render(adjusted)} RETURNING merge_action",), Count.MERGED, checks=checks)
+
+
+def _may_conflict(tree: Any) -> bool:
+    """One unconditional WHEN MATCHED THEN DELETE may meet a row twice; everything else may not."""
+    from sqlglot import exp
+
+    matched = [when for when in tree.find_all(exp.When) if when.args.get("matched") and not when.args.get("source")]
+    harmless = (
+        len(matched) == 1
+        and matched[0].args.get("condition") is None
+        and not isinstance(matched[0].args.get("then"), exp.Update)
+    )
+    return bool(matched) and not harmless
+
+
+def _many_matches(tree: Any) -> str:
+    """A query that gives a row when a target row is met by more than one source row that would change it."""
+    from sqlglot import exp
+
+    target = tree.this
+    alias = ident(target.alias or target.name)
+    conditions = [
+        when.args.get("condition")
+        for when in tree.find_all(exp.When)
+        if when.args.get("matched") and not when.args.get("source")
+    ]
+    some = " OR ".join(f"({render(condition.copy())})" if condition is not None else "true" for condition in conditions)
+    source = render(tree.args["using"].copy())
+    on = render(tree.args["on"].copy())
+    named = render(target.copy()) if target.alias else f"{render(target.copy())} AS {alias}"
+    return f"SELECT {alias}.rowid FROM {named} JOIN {source} ON {on} WHERE {some} GROUP BY {alias}.rowid HAVING count(*) > 1 LIMIT 1"

@@ -1,0 +1,154 @@
+"""Files as tables: a Databricks format, its options and a list of files as one DuckDB query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from dbutils_local.errors import NotSupportedHere, UserError
+from dbutils_local.sql.names import ident
+from dbutils_local.sql.scan import quote
+
+FORMATS = frozenset({"csv", "json", "parquet", "text", "binaryfile", "delta", "orc", "avro", "xml", "excel"})
+
+# Options that say how Spark should work, not what the rows are.
+_WITHOUT_EFFECT = frozenset(
+    {
+        "mergeschema",
+        "recursivefilelookup",
+        "maxfilesbytespertrigger",
+        "ignoremissingfiles",
+        "inferschemaonread",
+        "samplesize",
+        "samplingratio",
+    }
+)
+
+
+def reader(
+    kind: str, files: Sequence[str], options: Mapping[str, str], schema: str | None = None, infer: bool = False
+) -> str:
+    """A DuckDB SELECT over `files`; `schema` is DuckDB's column list, `infer` the default of inferSchema."""
+    name = kind.lower()
+    if name not in _READERS:
+        raise NotSupportedHere(
+            f"files of format {kind} cannot be read by the embedded SQL engine; it reads {', '.join(sorted(_READERS))}"
+            + (" (Delta needs sql_engine = spark with the Delta jars)" if name == "delta" else "")
+        )
+    if not files:
+        raise UserError("[PATH_NOT_FOUND] there is no file to read")
+    return _READERS[name](_list(files), {key.lower(): value for key, value in options.items()}, schema, infer)
+
+
+def _list(files: Sequence[str]) -> str:
+    return "[" + ", ".join(quote(file) for file in files) + "]"
+
+
+def _true(options: Mapping[str, str], name: str, default: bool = False) -> bool:
+    return options.get(name, str(default)).lower() == "true"
+
+
+def _check(kind: str, options: Mapping[str, str], known: Sequence[str]) -> None:
+    for name in options:
+        if name not in known and name not in _WITHOUT_EFFECT:
+            raise NotSupportedHere(
+                f"the {kind} option {name!r} is not known to the embedded SQL engine; it knows {', '.join(known)}"
+            )
+
+
+_CSV = ("header", "sep", "delimiter", "quote", "escape", "inferschema", "nullvalue", "dateformat", "timestampformat", "encoding", "charset",
+        "comment", "multiline", "mode", "skiprows", "rescueddatacolumn", "ignoreleadingwhitespace", "ignoretrailingwhitespace")  # fmt: skip
+
+
+def _csv(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:
+    _check("csv", options, _CSV)
+    header = _true(options, "header")
+    typed = _true(options, "inferschema", infer)
+    arguments = [
+        f"header = {str(header).lower()}",
+        f"delim = {quote(_escaped(options.get('sep', options.get('delimiter', ','))))}",
+        f"quote = {quote(options.get('quote', chr(34)))}",
+        f"escape = {quote(options.get('escape', options.get('quote', chr(34))))}",
+        "null_padding = true",
+        "strict_mode = false",
+        "union_by_name = true" if header else "",
+        f"comment = {quote(options['comment'])}" if "comment" in options else "",
+        f"nullstr = {quote(options['nullvalue'])}" if "nullvalue" in options else "",
+        f"skip = {int(options['skiprows'])}" if "skiprows" in options else "",
+        "ignore_errors = true" if options.get("mode", "").upper() == "DROPMALFORMED" else "",
+        f"columns = {{{schema}}}, auto_detect = false" if schema else ("" if typed else "all_varchar = true"),
+    ]
+    _only_utf8(options)
+    for name in ("dateformat", "timestampformat"):
+        if name in options:
+            arguments.append(f"{name} = {quote(_strptime(options[name]))}")
+    columns = "*" if header or schema else "COLUMNS('column0*(\\d+)') AS \"_c\\1\""
+    return f"SELECT {columns} FROM read_csv({files}, {', '.join(part for part in arguments if part)})"
+
+
+def _escaped(text: str) -> str:
+    return {"\\t": "\t", "\\u0001": "\x01"}.get(text, text)
+
+
+def _only_utf8(options: Mapping[str, str]) -> None:
+    encoding = options.get("encoding", options.get("charset", "utf-8"))
+    if encoding.lower().replace("_", "-") not in ("utf-8", "utf8", "us-ascii", "ascii"):
+        raise NotSupportedHere(f"CSV files in {encoding} cannot be read by the embedded SQL engine, only UTF-8")
+
+
+def _strptime(pattern: str) -> str:
+    """A Java date pattern as DuckDB's."""
+    from sqlglot.dialects.databricks import Databricks
+
+    return str(Databricks.format_time(quote(pattern)).name)
+
+
+def _json(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:
+    _check(
+        "json",
+        options,
+        (
+            "multiline",
+            "inferschema",
+            "mode",
+            "dateformat",
+            "timestampformat",
+            "primitivesasstring",
+            "rescueddatacolumn",
+        ),
+    )
+    shape = f", columns = {{{schema}}}" if schema else ""
+    return f"SELECT * FROM read_json({files}, union_by_name = true, map_inference_threshold = -1{shape})"
+
+
+def _parquet(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:
+    _check("parquet", options, ("inferschema", "rescueddatacolumn"))
+    partitioned = "=" in files
+    return f"SELECT * FROM read_parquet({files}, union_by_name = true{', hive_partitioning = true' if partitioned else ''})"
+
+
+def _text(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:
+    _check("text", options, ("wholetext", "linesep"))
+    if _true(options, "wholetext"):
+        return f"SELECT content AS value FROM read_text({files})"
+    lines = "unnest(string_split(regexp_replace(replace(content, chr(13) || chr(10), chr(10)), '\\n$', ''), chr(10)))"
+    return f"SELECT {lines} AS value FROM read_text({files}) WHERE content <> ''"
+
+
+def _binary(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:
+    return (
+        f'SELECT filename AS path, last_modified AS "modificationTime", size AS length, content FROM read_blob({files})'
+    )
+
+
+_READERS: dict[str, Callable[[str, Mapping[str, str], str | None, bool], str]] = {
+    "csv": _csv,
+    "json": _json,
+    "parquet": _parquet,
+    "text": _text,
+    "binaryfile": _binary,
+}
+
+
+def columns_argument(columns: Sequence[tuple[str, str]]) -> str:
+    """DuckDB's `columns = {...}` content from pairs of name and DuckDB type."""
+    return ", ".join(f"{ident(name)}: {quote(kind)}" for name, kind in columns)
