@@ -32,11 +32,11 @@ def test_open_writes_below_the_home(home):
 
 
 def test_a_volume_is_there_to_be_written(home):
-    with open("/Volumes/main/default/raw/x.txt", "w") as file:
+    with open("/Volumes/dbl_tests/default/raw/x.txt", "w") as file:
         file.write("text")
-    assert Path("/Volumes/main/default/raw/x.txt").read_text() == "text"
+    assert Path("/Volumes/dbl_tests/default/raw/x.txt").read_text() == "text"
     with pytest.raises(FileNotFoundError):
-        Path("/Volumes/main/default/raw/no/such/folder.txt").write_text("text")
+        Path("/Volumes/dbl_tests/default/raw/no/such/folder.txt").write_text("text")
 
 
 def test_makedirs_and_mkdir(home):
