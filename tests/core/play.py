@@ -109,10 +109,11 @@ class Play:
             self.record(*events)
         if self.state.is_final and not self.ends:
             return
-        times = [*self.ends.values(), *([wake] if (wake := machine.next_wake(self.state)) is not None else [])]
-        if not times:
-            assert machine.ready(self.state, self.now), f"nothing would ever happen again: {self.state}"
+        if machine.ready(self.state, self.now) and len(self.ends) < self.slots:
             return
+        wake = machine.next_wake(self.state)
+        times = [*self.ends.values(), *([wake] if wake is not None else [])]
+        assert times, f"nothing would ever happen again: {self.state}"
         self.now = max(self.now, min(times))
         for key in [key for key, at in self.ends.items() if at <= self.now]:
             del self.ends[key]
