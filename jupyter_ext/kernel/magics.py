@@ -9,8 +9,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from dbutils_local.errors import NotSupportedHere, UserError
-from dbutils_local.notebooks.cells import REFUSED, cell_to_python
-from jupyter_ext.kernel.include import include, is_ours, now
 
 if TYPE_CHECKING:
     from jupyter_ext.kernel.session import Face
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
 # `%sql` cells reach us under this prefix whatever other extensions call %%sql.
 PREFIX = "databricks_"
 _RUN_LINE = re.compile(r"get_ipython\(\)\.run_line_magic\('run', (?P<argument>.*)\)\s*\Z")
+REFUSED = ("conda", "profile", "oprofile")
 _CELL_LANGUAGES = ("sql", "md", "sh", "fs", "scala", "r")
 
 
@@ -30,17 +29,22 @@ def install(face: Face, undo: ExitStack) -> None:
     for name in ("run", "pip", "workflow", "restart_python", "set_cell_max_output_size_in_mb", "tensorboard"):
         _register(face.ip, getattr(magics, name), name, ("line",), undo)
     _register(face.ip, magics.workflow, "workflow", ("cell",), undo)
-    for name, reason in REFUSED.items():
-        _register(face.ip, _refusal(reason), name, ("line", "cell"), undo)
+    for name in REFUSED:
+        _register(face.ip, _refusal(name), name, ("line", "cell"), undo)
     _transform(face.ip.input_transformers_cleanup, to_python, undo)
     _transform(face.ip.input_transformers_post, await_runs, undo)
 
 
 def to_python(lines: list[str]) -> list[str]:
     """A single-percent cell as the cell magic that is certainly ours, any other as it is; runs several times a cell."""
+    if not any(line.lstrip().startswith("%") for line in lines):
+        return lines
     source = "".join(lines)
     if source.lstrip().startswith("%%"):
         return lines
+    # Here and not above: most notebooks and most cells never need it.
+    from dbutils_local.notebooks.cells import cell_to_python
+
     # IPython ends the source with a newline, Databricks' grammar does not count it as a line.
     python = cell_to_python(source.removesuffix("\n"))
     if python == source.removesuffix("\n"):
@@ -73,6 +77,8 @@ class Magics:
 
     async def run_notebook(self, line: str) -> None:
         """`%run` at the top level of a cell."""
+        from jupyter_ext.kernel.include import include, is_ours
+
         __tracebackhide__ = True
         if is_ours(self._face, line):
             await include(self._face, line)
@@ -82,6 +88,8 @@ class Magics:
 
     def run(self, line: str) -> None:
         """`%run` inside a block, and by name; IPython's own for its options and for plain scripts."""
+        from jupyter_ext.kernel.include import include, is_ours, now
+
         __tracebackhide__ = True
         if is_ours(self._face, line):
             now(include(self._face, line))
@@ -192,9 +200,11 @@ def _joined(line: str, cell: str | None) -> str:
     return line if cell is None else f"{line}\n{cell}" if line.strip() else cell
 
 
-def _refusal(reason: str) -> Callable[..., None]:
+def _refusal(name: str) -> Callable[..., None]:
     def refused(line: str, cell: str | None = None) -> None:
-        raise NotSupportedHere(reason)
+        from dbutils_local.notebooks import cells
+
+        raise NotSupportedHere(cells.REFUSED[name])
 
     return refused
 

@@ -66,7 +66,19 @@ class Kernel:
         """Run a cell and wait for its end."""
         return self.wait(self.client.execute(code, stop_on_error=True))
 
+    def wait_idle(self, message_id: str) -> Ran:
+        """Everything a message that has no reply led to."""
+        ran = Ran("ok")
+        while True:
+            message = self.client.get_iopub_msg(timeout=60)
+            if message["parent_header"].get("msg_id") != message_id:
+                continue
+            ran.messages.append(message)
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                return ran
+
     def wait(self, message_id: str) -> Ran:
+        """Everything a cell that was sent led to."""
         ran = Ran("ok")
         clear = False
         while True:

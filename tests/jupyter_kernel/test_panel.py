@@ -1,0 +1,151 @@
+"""The panel seen from a frontend's side of the wire: a small frontend that answers comms, in a real kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jupyter_ext.kernel.bar import TARGET
+from jupyter_ext.kernel.panel import css_name
+
+
+class Frontend:
+    """Keeps the state of every widget model, and talks on the bar's comm, as JupyterLab does."""
+
+    def __init__(self, kernel: Any) -> None:
+        self.kernel = kernel
+        self.models: dict[str, dict[str, Any]] = {}
+        self.bar: str | None = None
+        self.heard: list[dict[str, Any]] = []
+
+    def see(self, ran: Any) -> Any:
+        for message in ran.messages:
+            content = message["content"]
+            if message["msg_type"] == "comm_open" and content["target_name"] == TARGET:
+                self.bar = content["comm_id"]
+            elif message["msg_type"] == "comm_open" and content["target_name"] == "jupyter.widget":
+                self.models[content["comm_id"]] = content["data"]["state"]
+            elif message["msg_type"] == "comm_msg" and content["comm_id"] == self.bar:
+                self.heard.append(content["data"])
+            elif message["msg_type"] == "comm_msg" and content["data"].get("method") == "update":
+                self.models.get(content["comm_id"], {}).update(content["data"]["state"])
+            elif message["msg_type"] == "comm_close":
+                self.models.pop(content["comm_id"], None)
+        return ran
+
+    def run(self, code: str) -> Any:
+        return self.see(self.kernel(code))
+
+    def send(self, comm: str, data: dict[str, Any]) -> None:
+        session = self.kernel.client.session
+        message = session.msg("comm_msg", {"comm_id": comm, "data": data})
+        self.kernel.client.shell_channel.send(message)
+        self.see(self.kernel.wait_idle(message["header"]["msg_id"]))
+
+    def model(self, description: str) -> str:
+        return next(id for id, state in self.models.items() if state.get("description") == description)
+
+    def choose(self, description: str, value: dict[str, Any]) -> None:
+        self.send(self.model(description), {"method": "update", "state": value, "buffer_paths": []})
+
+    @property
+    def order(self) -> list[str]:
+        [box] = [state for state in self.models.values() if state.get("_model_name") == "BoxModel"]
+        return [self.models[child.removeprefix("IPY_MODEL_")]["description"] for child in box["children"]]
+
+
+@pytest.fixture
+def frontend(kernel: Any) -> Any:
+    made = Frontend(kernel)
+    made.run("%unload_ext dbutils_local")
+    made.run("from dbutils_local.dbutils.session import renew; _ = renew()")
+    made.run("%load_ext dbutils_local")
+    return made
+
+
+def test_without_a_bar_the_panel_is_shown_once_in_the_first_cell(frontend: Any) -> None:
+    ran = frontend.run("dbutils.widgets.text('b', '1')\ndbutils.widgets.dropdown('a', 'x', ['x', 'y'], 'Label')")
+    shown = [one for one in ran.outputs if "application/vnd.jupyter.widget-view+json" in one.get("data", {})]
+    assert len(shown) == 1
+    assert frontend.order == ["Label", "b"]
+    assert frontend.run("dbutils.widgets.text('c', '1')").outputs == []
+    assert frontend.order == ["Label", "b", "c"]
+
+
+def test_a_choice_is_seen_by_the_next_get(frontend: Any) -> None:
+    frontend.run(
+        "dbutils.widgets.text('t', '1')\ndbutils.widgets.dropdown('d', 'x', ['x', 'y'])\n"
+        "dbutils.widgets.combobox('c', 'p', ['p'])\ndbutils.widgets.multiselect('m', '1', ['1', '2', '3'])"
+    )
+    frontend.choose("t", {"value": "typed"})
+    frontend.choose("d", {"index": 1})
+    frontend.choose("c", {"value": "free"})
+    frontend.choose("m", {"index": [0, 2]})
+    ran = frontend.run("print([dbutils.widgets.get(name) for name in 'tdcm'])")
+    assert ran.stdout == "['typed', 'y', 'free', '1,3']\n"
+
+
+def test_a_choice_survives_defining_the_widget_again(frontend: Any) -> None:
+    frontend.run("dbutils.widgets.text('t', '1', 'First')")
+    frontend.choose("First", {"value": "kept"})
+    frontend.run("dbutils.widgets.text('t', '2', 'Second')")
+    assert frontend.models[frontend.model("Second")]["value"] == "kept"
+    assert frontend.order == ["Second"]
+    assert frontend.run("print(dbutils.widgets.get('t'))").stdout == "kept\n"
+
+
+def test_removing_a_widget_takes_its_control_away(frontend: Any) -> None:
+    frontend.run("dbutils.widgets.text('a', '')\ndbutils.widgets.text('b', '')")
+    frontend.run("dbutils.widgets.remove('a')")
+    assert frontend.order == ["b"]
+    frontend.run("dbutils.widgets.removeAll()")
+    assert frontend.order == []
+
+
+def test_a_bar_that_answers_gets_the_panel_and_the_cell_stays_empty(frontend: Any) -> None:
+    frontend.send(frontend.bar, {"hello": True})
+    ran = frontend.run("dbutils.widgets.text('a', '')")
+    assert ran.outputs == []
+    [box] = [id for id, state in frontend.models.items() if state.get("_model_name") == "BoxModel"]
+    assert frontend.heard[-1] == {"model_id": box, "on_change": "do_nothing"}
+
+
+def test_a_bar_that_answers_late_takes_the_panel_over(frontend: Any) -> None:
+    frontend.run("dbutils.widgets.text('a', '')")
+    frontend.send(frontend.bar, {"hello": True})
+    assert frontend.heard[-1]["model_id"] is not None
+
+
+def test_a_change_runs_what_the_setting_says(frontend: Any) -> None:
+    frontend.send(frontend.bar, {"hello": True})
+    frontend.run("dbutils.widgets.text('a', '')\ndbutils.widgets.text('b', '')")
+    frontend.choose("a", {"value": "1"})
+    assert not [one for one in frontend.heard if "run" in one]
+    frontend.send(frontend.bar, {"on_change": "run_notebook"})
+    frontend.choose("a", {"value": "2"})
+    assert frontend.heard[-1] == {"run": "all"}
+    frontend.send(frontend.bar, {"on_change": "run_accessed_commands"})
+    frontend.run("get_ipython()._dbutils_local_face.bar.enter_cell('reader'); dbutils.widgets.get('a')")
+    frontend.choose("a", {"value": "3"})
+    assert frontend.heard[-1] == {"run": ["reader"]}
+    before = len(frontend.heard)
+    frontend.choose("b", {"value": "3"})
+    assert not [one for one in frontend.heard[before:] if "run" in one]
+
+
+def test_a_restart_hands_the_widgets_on(frontend: Any) -> None:
+    frontend.send(frontend.bar, {"hello": True})
+    frontend.run("dbutils.widgets.dropdown('d', 'x', ['x', 'y'], 'D')\nleft = 1")
+    frontend.choose("D", {"index": 1})
+    ran = frontend.run("dbutils.library.restartPython()")
+    assert ran.ename == "RestartPython"
+    assert "Python restarts" in ran.stdout
+    code = frontend.heard[-1]["restart"]["code"]
+    frontend.run("%unload_ext dbutils_local\nfrom dbutils_local.dbutils.session import renew; _ = renew()")
+    assert frontend.run(code).status == "ok"
+    assert frontend.run("print(dbutils.widgets.get('d'))").stdout == "y\n"
+
+
+def test_a_widget_can_be_found_by_its_name_in_css() -> None:
+    assert css_name("4. Start Date") == "4--Start-Date"
