@@ -89,10 +89,11 @@ def resolve(
     work.stop_on_faults()
     name, chosen = _chosen_target(config, target, environ)
     config = _with_target(config, chosen, name, work)
+    is_fragment = config.get("bundle") is None
     config = _with_names(config, name, file, user)
     config = with_variables(config, chosen, Given(file, name, variables, environ, work.problems))
     work.stop_on_faults()
-    return _finished(config, name, work)
+    return _finished(config, name, work, is_fragment)
 
 
 @dataclass
@@ -284,6 +285,8 @@ def _with_names(config: Node, target: str, file: Path, user: str) -> Node:
         (["workspace", "current_user", "domain_friendly_name"], short_name(user)),
     ):
         result = at(result, own, Node(value, place))
+    if (name := result.get("bundle", "name")) is None or not name.value:
+        result = at(result, ["bundle", "name"], Node(file.parent.name, place))
     root = result.get("workspace", "root_path")
     if root is None or not root.text:
         root = Node("~/.bundle/${bundle.name}/${bundle.target}", place)
@@ -309,7 +312,7 @@ def _expanded(path: str, user: str) -> str:
 # Resolution ---------------------------------------------------------------------------------------------------------
 
 
-def _finished(config: Node, target: str, work: _Work) -> ResolvedBundle:
+def _finished(config: Node, target: str, work: _Work, is_fragment: bool) -> ResolvedBundle:
     interpolation = Interpolation(lookup_in(config, work.git_value), work.problems)
     # First the values everything else is made of, so that they are told once.
     for section in ("bundle", "workspace", "variables"):
@@ -325,7 +328,10 @@ def _finished(config: Node, target: str, work: _Work) -> ResolvedBundle:
     info = _info(config, target, work)
     presets = presets_of(config, info.mode)
     config = with_prefixed_names(config, presets)
-    official = {key: deployed_job(with_merged_lists(job), config, presets) for key, job in jobs.items()}
+    official = {
+        key: deployed_job(with_merged_lists(job), config, presets, annotated=not is_fragment)
+        for key, job in jobs.items()
+    }
     local = _with_resources(official, config, work)
     work.stop_on_faults()
     return ResolvedBundle(info, official, local, tuple(work.problems))

@@ -80,13 +80,14 @@ def _plain_prefix(prefix: str) -> str:
     return re.sub(r"[^0-9A-Za-z]+", "_", bare).strip("_").lower() + ("_" if bare.endswith("]") else "")
 
 
-def deployed_job(job: Node, config: Node, presets: Presets) -> Node:
-    """One job as the bundle tool would send it, its paths apart."""
+def deployed_job(job: Node, config: Node, presets: Presets, *, annotated: bool) -> Node:
+    """One job as the bundle tool would send it, its paths apart; `annotated` with the marks of a deployment."""
     run_as = config.get("run_as")
     prepared = _with_presets(job, presets)
     if run_as is not None and prepared.get("run_as") is None:
         prepared = prepared.with_members(run_as=run_as)
-    return _with_defaults(_with_permissions(prepared, config), config)
+    complete = _with_defaults(_with_permissions(prepared, config))
+    return _with_annotations(complete, config) if annotated else complete
 
 
 def _with_presets(job: Node, presets: Presets) -> Node:
@@ -158,7 +159,7 @@ def with_merged_lists(job: Node) -> Node:
     return result
 
 
-def _with_defaults(job: Node, config: Node) -> Node:
+def _with_defaults(job: Node) -> Node:
     place = job.place
     result = job.without("lifecycle")
     for path, value in (
@@ -172,10 +173,13 @@ def _with_defaults(job: Node, config: Node) -> Node:
         parent = result.get(*path[:-1])
         if parent is not None and isinstance(parent.value, dict) and _is_unset(parent.get(path[-1])):
             result = at(result, path, node_of(value, place))
-    if config.get("bundle", "name") is None:
-        return result
+    return result
+
+
+def _with_annotations(job: Node, config: Node) -> Node:
+    place = job.place
     metadata = f"{config.nearest(('workspace', 'state_path')).value}/metadata.json"
-    return result.with_members(
+    return job.with_members(
         deployment=node_of({"kind": "BUNDLE", "metadata_file_path": metadata}, place),
         edit_mode=Node("UI_LOCKED", place),
         format=Node("MULTI_TASK", place),

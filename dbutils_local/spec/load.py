@@ -209,9 +209,8 @@ def _from_settings(root: Node, request: _Request) -> LoadedSpec:
 
 def _bundle_references(job: Node, request: _Request) -> list[Problem]:
     """In a file of its own there is no bundle that could give `${...}` a value."""
-    parents = request.path.parents
-    beside = next((name for folder in parents for name in bundle.ROOT_NAMES[:2] if (folder / name).is_file()), None)
-    hint = f"; run the bundle ({beside}) with --job instead" if beside else ""
+    around = _bundle_around(request.path)
+    hint = f"; run the bundle {around} with --job instead" if around else ""
     return [
         node.place.problem(f"{show(path)}: {match[0]} has no value outside a bundle{hint}")
         for path, node in job.walk()
@@ -236,18 +235,37 @@ def _wrapped(job: Node) -> Node:
 
 def _from_bundle(root: Node, request: _Request) -> LoadedSpec:
     problems = [problem for key, job in _written_jobs(root) for problem in _duplicate_tasks(job, key)]
-    found = bundle.resolve(
-        root,
-        request.path,
-        target=request.target,
-        variables=request.variables,
-        environ=request.environ,
-        user=request.user,
-    )
+    found = _resolved_bundle(root, request)
     if not found.local:
         raise InvalidSpec([Problem("the bundle defines no jobs (resources: jobs:)", request.path), *found.problems])
     jobs = {key: _wrapped(job) for key, job in found.local.items()}
     return _loaded(jobs, found.official, found.info, request, [*problems, *found.problems])
+
+
+def _resolved_bundle(root: Node, request: _Request) -> bundle.ResolvedBundle:
+    try:
+        return bundle.resolve(
+            root,
+            request.path,
+            target=request.target,
+            variables=request.variables,
+            environ=request.environ,
+            user=request.user,
+        )
+    except InvalidSpec as error:
+        around = _bundle_around(request.path)
+        if around is None or request.path.name in bundle.ROOT_NAMES:
+            raise
+        hint = Problem(
+            f"this file looks like a part of {around}: run that, with --job", request.path, severity="warning"
+        )
+        raise InvalidSpec([*error.problems, hint]) from None
+
+
+def _bundle_around(path: Path) -> Path | None:
+    """The bundle's root file in one of the folders above."""
+    candidates = (folder / name for folder in path.parents for name in bundle.ROOT_NAMES[:2])
+    return next((file for file in candidates if file.is_file()), None)
 
 
 def _written_jobs(root: Node) -> list[tuple[str, Node]]:

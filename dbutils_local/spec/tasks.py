@@ -712,6 +712,7 @@ class Task(Spec):
         return getattr(self, self.kind)
 
 
+ForEachTask.model_rebuild()  # its nested task is known only now
 KINDS = tuple(name for name in Task.model_fields if name.endswith("_task"))
 
 

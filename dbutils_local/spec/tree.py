@@ -20,7 +20,9 @@ MERGE_TAG = "tag:yaml.org,2002:merge"
 _INT = re.compile(r"[-+]?[0-9][0-9_]*\Z")
 _OTHER_INT = re.compile(r"[-+]?0(?:x[0-9a-fA-F]+|o[0-7]+|b[01]+)\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+# 0xD800..0xDFFF; moved by 0x0800 they are characters of private use.
+_SURROGATE = re.compile(r"\\u([dD][89a-fA-F][0-9a-fA-F]{2})")
+_UNREADABLE = re.compile("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _INFINITY = {".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf, ".nan": math.nan}
 
 
@@ -166,8 +168,9 @@ def parse(text: str, path: Path | None = None) -> Node:
 
 
 def _as_yaml(text: str) -> str:
-    """JSON as YAML can read it, every character in its place: YAML knows no tabs and no surrogate escapes."""
-    return _SURROGATE.sub(r"\\u003f", text.replace("\t", " "))
+    """JSON as YAML can read it, every character in its place: YAML knows no tabs, surrogates or control characters."""
+    without_surrogates = _SURROGATE.sub(lambda match: f"\\u{int(match[1], 16) + 0x0800:04x}", text)
+    return _UNREADABLE.sub("\ufffd", without_surrogates.replace("\t", " "))
 
 
 def _with_values(node: Node, data: Any) -> Node:
