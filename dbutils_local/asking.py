@@ -208,7 +208,7 @@ def _is_bare(path: Path) -> bool:
 def _refuse_parameters_of_a_script(asking: Asking) -> None:
     # Job parameters never reach a script by themselves (jobs reference, 2.2): -p would be ignored in silence.
     tasks = asking.source.settings.tasks or ()
-    if asking.params and not asking.is_job and tasks[0].spark_python_task is not None:
+    if asking.params and not asking.is_job and any(task.spark_python_task for task in tasks):
         raise UserError("a plain .py file has no widgets: give it arguments after --, not with -p")
 
 

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from typing import IO
 
 from dbutils_local.core import machine
 from dbutils_local.core.events import CancelRequested, Event, RunAbandoned, RunSkipped
 from dbutils_local.core.state import LifeCycle, RunState
 from dbutils_local.engine.drive import epoch_ms
 from dbutils_local.engine.summary import summarize
-from dbutils_local.errors import NotFound
 from dbutils_local.settings import PREFIX, Settings
 from dbutils_local.store.records import Request, RunStore, RunSummary
 
@@ -52,18 +52,24 @@ def mutex(store: RunStore, name: int) -> Iterator[None]:
         time.sleep(0.005)
 
 
-def spawn(settings: Settings, run_id: int) -> int:
-    """Start `python -m dbutils_local drive RUN_ID` in a session of its own, return its pid; it outlives this process."""
+@contextmanager
+def driver_log(settings: Settings, run_id: int) -> Iterator[IO[bytes]]:
+    """The file that takes what a detached run's own process prints: nothing, unless it breaks."""
     folder = settings.runs / str(run_id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    environ = {**os.environ, f"{PREFIX}HOME": str(settings.home)}
     with open(folder / "driver.log", "ab") as log:
+        yield log
+
+
+def spawn(settings: Settings, run_id: int) -> int:
+    """Start `python -m dbutils_local drive RUN_ID` in a session of its own and return its pid; it outlives us."""
+    with driver_log(settings, run_id) as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "dbutils_local", "drive", str(run_id)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=environ,
+            env={**os.environ, f"{PREFIX}HOME": str(settings.home)},
             start_new_session=True,
         )
     # Reaped as soon as it ends: a long-lived server must not collect zombies.
@@ -142,12 +148,3 @@ def next_queued(store: RunStore, job_id: int, limit: int) -> int | None:
     waiting = [row for row in rows if row.life_cycle_state == LifeCycle.QUEUED]
     active = sum(not LifeCycle(row.life_cycle_state).is_final for row in rows) - len(waiting)
     return waiting[0].run_id if waiting and active < limit else None
-
-
-def exists(store: RunStore, run_id: int) -> bool:
-    """Whether a run of that id is in the history."""
-    try:
-        store.summary(run_id)
-    except NotFound:
-        return False
-    return True
