@@ -364,7 +364,7 @@ def test_included_files_are_laid_on_in_order(project: Project) -> None:
         variables: {v: {default: x}}
         """
     )
-    job = f"{{name: "${{var.v}}", tasks: [{{task_key: a, {CONDITION}}}]}}"
+    job = f"{{name: '${{var.v}}', tasks: [{{task_key: a, {CONDITION}}}]}}"
     project.write(f"resources: {{jobs: {{one: {job}}}}}", "resources/one.yml")
     project.write(json.dumps({"resources": {"jobs": {"two": {"name": "two"}}}}), "extra.json")
     project.write("resources: {jobs: {three: {name: three}}}", "deep/down/three.yml")
