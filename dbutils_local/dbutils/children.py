@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -97,7 +98,7 @@ class Children:
         try:
             file = resolve(path, caller=birth.notebook_file or Path.cwd() / "Untitled", root=birth.workspace_root)
         except UserError as error:
-            raise _unusable(path, self._session.settings.user, error) from error
+            raise _unusable(path, self._session.settings.user, error) from None
         number = next(self._numbers)
         name = re.sub(r"[^\w.-]+", "_", file.stem)
         executed = self._folder() / f"{number}-{name}.ipynb"
@@ -246,6 +247,7 @@ def _in_thread(work: Callable[[], NotebookRun], stop: StopToken) -> NotebookRun:
         except BaseException as error:  # noqa: BLE001 - handed over to the thread that waits
             errors.append(error)
         finally:
+            _close_loop()
             done.set()
 
     threading.Thread(target=body, name="notebook.run", daemon=True).start()
@@ -259,6 +261,13 @@ def _in_thread(work: Callable[[], NotebookRun], stop: StopToken) -> NotebookRun:
     if errors:
         raise _told(errors[0])
     return results[0]
+
+
+def _close_loop() -> None:
+    """Close the event loop that jupyter_client made for this thread and would leave open."""
+    core = sys.modules.get("jupyter_core.utils")
+    if core is not None:
+        core.ensure_event_loop().close()
 
 
 def _told(error: BaseException) -> BaseException:

@@ -68,7 +68,7 @@ def _as_java(call: str) -> Iterator[None]:
     try:
         yield
     except (DbutilsLocalError, OSError) as error:
-        raise _translated(call, error) from error
+        raise _translated(call, error) from None
 
 
 def _translated(call: str, error: DbutilsLocalError | OSError) -> java.ExecutionError:
@@ -187,7 +187,7 @@ class DbfsUtils(Helpful):
         try:
             self._files.mounts.add(mount, replace)
         except DbutilsLocalError as error:
-            raise _mount_error(call, error) from error
+            raise _mount_error(call, error) from None
         if extra_configs:
             self._session.notice(
                 f"{call} {mount.mount_point}: extra_configs are for clusters and are not used or kept here; "
@@ -201,7 +201,7 @@ class DbfsUtils(Helpful):
         try:
             self._files.mounts.remove(_point(mount_point))
         except DbutilsLocalError as error:
-            raise _mount_error("unmount", error) from error
+            raise _mount_error("unmount", error) from None
         print(f"{_point(mount_point)} has been unmounted.")
         return True
 

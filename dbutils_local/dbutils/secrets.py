@@ -68,7 +68,7 @@ class SecretUtils(Helpful):
         try:
             return [SecretMetadata(key) for key in self._vault.keys(scope)]
         except NotFound as error:
-            raise IllegalArgument("list", str(error)) from error
+            raise IllegalArgument("list", str(error)) from None
 
     def listScopes(self) -> _Scopes:
         """Every scope."""
