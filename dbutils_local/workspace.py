@@ -27,6 +27,7 @@ from dbutils_local.store.records import JobRecord, Page, RunFilter, RunStore, Ru
 
 # Folded runs kept for the next look: enough for every run a page of clients polls at once.
 CACHED_RUNS = 128
+PRUNE_INTERVAL = 3_600_000  # ms
 
 
 @dataclass(frozen=True)
@@ -280,7 +281,19 @@ class Workspace:
             self.store, self.settings, run_id, begin_child=begin_child, listeners=listeners, control=control
         )
         self.start_queued(state.job_id)
+        self.prune()
         return state
+
+    def prune(self) -> list[int]:
+        """Forget runs older than `retention_days`, at most once an hour; returns their ids."""
+        now = epoch_ms()
+        if self.settings.retention_days <= 0 or now - int(self.store.note("pruned_at") or 0) < PRUNE_INTERVAL:
+            return []
+        self.store.note("pruned_at", now)
+        gone = self.store.prune(now - self.settings.retention_days * 86_400_000)
+        for run_id in gone:
+            artifacts.delete(self.settings.runs, run_id)
+        return gone
 
     def start_queued(self, job_id: int) -> None:
         """Launch queued runs of a job for as long as its max_concurrent_runs allow."""
