@@ -7,12 +7,23 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-NOTEBOOK = "notebook.ipynb"
-STDOUT = "stdout.log"
-STDERR = "stderr.log"
-OUTBOX = "outbox.jsonl"
-BIRTH = "birth.json"
-CHILDREN = "children"
+from dbutils_local.core.evidence import BIRTH, CHILDREN, INSTALL, NOTEBOOK, OUTBOX, STDERR, STDOUT
+
+__all__ = [
+    "BIRTH",
+    "CHILDREN",
+    "INSTALL",
+    "NOTEBOOK",
+    "OUTBOX",
+    "STDERR",
+    "STDOUT",
+    "Tail",
+    "delete",
+    "folder",
+    "make_folder",
+    "run_folder",
+    "tail",
+]
 
 # What runs/get-output gives of logs and exit values (jobs reference, 6.6).
 TAIL_BYTES = 5 * 1024 * 1024
