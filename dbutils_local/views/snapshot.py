@@ -62,6 +62,16 @@ _TONES: dict[str, Tone] = {
 _FINAL = frozenset(str(phase) for phase in FINAL)
 
 
+def failure_place(failure: Failure) -> str:
+    """Where something failed, as far as known: `etl.py, cell 3, line 12`."""
+    parts = [
+        failure.file or "",
+        f"cell {failure.cell}" if failure.cell is not None else "",
+        f"line {failure.line}" if failure.line is not None else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
 def label(word: str) -> str:
     """A state word as people say it: `TIMEDOUT` is `Timed out`."""
     return _LABELS.get(word, word)
@@ -93,6 +103,7 @@ class AttemptView:
     result: str | None
     tone: Tone
     repair: int = 0
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +157,7 @@ class TaskView:
     @property
     def place(self) -> str:
         """Where it failed, as far as known: `etl.py, cell 3, line 12`."""
-        failure = self.failure
-        if failure is None:
-            return ""
-        parts = [
-            failure.file or "",
-            f"cell {failure.cell}" if failure.cell is not None else "",
-            f"line {failure.line}" if failure.line is not None else "",
-        ]
-        return ", ".join(part for part in parts if part)
+        return failure_place(self.failure) if self.failure else ""
 
     @property
     def is_final(self) -> bool:
@@ -326,6 +329,7 @@ def _attempt(attempt: Attempt, now: int) -> AttemptView:
         result=word,
         tone=tone(word or LifeCycle.RUNNING),
         repair=attempt.repair,
+        failure=attempt.failure,
     )
 
 
