@@ -310,6 +310,8 @@ def _finish(state: RunState, key: str, at: int, result: Result, message: str = "
     if task.parent is not None:
         _iteration_ended(state, state.tasks[task.parent], result)
         return
+    if task.values:
+        state.speakers[key] = None
     state.open -= 1
     for below in state.plan.downstream.get(key, ()):
         waiting = state.tasks[below]

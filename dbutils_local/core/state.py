@@ -200,6 +200,7 @@ class RunState:
     retrying: dict[str, None] = field(default_factory=dict)  # wait for their due time
     closing: dict[str, None] = field(default_factory=dict)  # for_each tasks whose iterations are all final
     stopping: dict[str, None] = field(default_factory=dict)  # single tasks whose cancel was asked for
+    speakers: dict[str, None] = field(default_factory=dict)  # tasks that ended with task values
     open: int = 0  # tasks (not iterations) that are not final
 
     @property

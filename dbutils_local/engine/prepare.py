@@ -117,12 +117,7 @@ class TaskPreparation(Preparation):
         stop: StopToken,
     ) -> TaskContext:
         attempt = len(task_state.attempts)
-        # A task value survives only as text here: the key of a for_each task answers for its iterations.
-        finished = {
-            key: other.values
-            for key, other in state.tasks.items()
-            if other.is_final and other.values and other.parent is None
-        }
+        finished = {key: other.values for key in state.speakers for other in [state.tasks[key]] if other.is_final}
         job = JobContext(
             job_id=state.job_id,
             job_name=str(state.settings.get("name") or "Untitled"),
