@@ -42,13 +42,14 @@ class NotebookClient(PapermillNotebookClient):
         """Run all cells; how it ended is in `self.execution`, the outputs are in the notebook."""
         self.reset_execution_trackers()
         try:
-            self._start()
+            self._begin()
             run_hook(self.on_notebook_start, notebook=self.nb)
             self.papermill_execute_cells()
             self.set_widgets_metadata()
             run_hook(self.on_notebook_complete, notebook=self.nb)
-        except KernelFailed as error:
-            self.execution.ending = Ending.DIED
+        except (KernelFailed, MustEnd) as error:
+            # Told to end while the kernel was still starting: its failure is our own doing.
+            self.execution.ending = self.execution.alarm.reason or Ending.DIED
             self.execution.error = CellError("KernelFailed", str(error), (), None)
         finally:
             self._close()
@@ -66,11 +67,14 @@ class NotebookClient(PapermillNotebookClient):
             self.nb_man.cell_start(cell, index)
             try:
                 goes_on = self._run(cell, index)
+            except KernelFailed:
+                cell.metadata.papermill.update(status=self.nb_man.PENDING, exception=None, start_time=None)
+                raise
             except BaseException:
                 self.nb_man.cell_exception(cell, cell_index=index)
-                raise
-            finally:
                 self.nb_man.cell_complete(cell, cell_index=index)
+                raise
+            self.nb_man.cell_complete(cell, cell_index=index)
             if not goes_on:
                 return
 
@@ -139,6 +143,14 @@ class NotebookClient(PapermillNotebookClient):
 
     # -- the kernel
 
+    def _begin(self) -> None:
+        """A kernel that is ready for cells. KernelFailed, MustEnd."""
+        try:
+            self._start()
+        except DeadKernelError:
+            assert self._kernel is not None
+            raise KernelFailed(self._kernel.start_failure or _how_it_died(self._kernel)) from None
+
     def _start(self) -> None:
         kernel = start_kernel(self.execution.kernel)
         self._kernel, self.kc = kernel, kernel.client
@@ -167,7 +179,7 @@ class NotebookClient(PapermillNotebookClient):
 
     def _restart(self) -> None:
         self._close()
-        self._start()
+        self._begin()
 
     def _close(self) -> None:
         kernel, self._kernel, self.kc, self._poller = self._kernel, None, None, None
@@ -244,7 +256,8 @@ class NotebookClient(PapermillNotebookClient):
         if self.execution.alarm.reason:
             if limit.interrupted_at is None:
                 limit.interrupted_at = time.monotonic()
-                self._poller.unregister(self.execution.alarm.socket.fileno())
+                if self.execution.alarm.socket.fileno() in self._poller:
+                    self._poller.unregister(self.execution.alarm.socket.fileno())
                 kernel.interrupt()
             elif time.monotonic() - limit.interrupted_at >= GRACE:
                 kernel.kill()
