@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 import subprocess
 from collections.abc import Mapping
@@ -45,10 +46,16 @@ class BundleInfo:
     file: Path
     root: Path
     files: tuple[Path, ...]
-    targets: tuple[str, ...]
     workspace: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
+    sync_paths: tuple[str, ...] = ()
+
+    @property
+    def sync_root(self) -> Path:
+        """What `workspace.file_path` is a copy of: the bundle's folder, or the one that also holds all `sync.paths`."""
+        outside = [os.path.normpath(self.root / path) for path in self.sync_paths]
+        return Path(os.path.commonpath([self.root, *outside]))
 
 
 @dataclass(frozen=True)
@@ -367,9 +374,9 @@ def _info(config: Node, target: str, work: _Work) -> BundleInfo:
         file=work.file,
         root=work.root,
         files=tuple(work.files),
-        targets=(),
         workspace=workspace,
         variables={key: found.plain() for key, node in variables.items() if (found := node.get("value"))},
+        sync_paths=tuple(str(node.value) for node in config.elements("sync", "paths")),
         scripts={key: str(found.value) for key, node in scripts.items() if (found := node.get("content"))},
     )
 

@@ -166,6 +166,10 @@ def _paths(job: Node) -> Iterator[tuple[str, _Found]]:
             if node is not None:
                 for found in _task_paths(node, git):
                     yield show(("tasks", index, *below)), found
+    for index, variables in enumerate(job.elements("environment_variables")):
+        for number, node in enumerate(variables.elements("spec", "files")):
+            if isinstance(node.value, str):
+                yield "", _Found("", ("environment_variables", index, "spec", "files", number), node, _Kind.FILE, git)
     for path, node in _dependencies(job):
         yield "", _Found("", path, replace(node, value=_OPTION.sub("", str(node.value))), _Kind.LIBRARY, git)
 

@@ -21,6 +21,7 @@ from dbutils_local.spec.job import JobSettings, resolved, wrap_single_task
 from dbutils_local.spec.tasks import JOB_ID_REFERENCE, Task
 from dbutils_local.spec.tree import Node, Place, Steps, node_of, show
 
+LOCAL_USER = "local@localhost"
 SPEC_SUFFIXES = (".yml", ".yaml", ".json")
 _TASK_NUMBER = re.compile(r"\btasks\[([0-9]+)\]")
 _BUNDLE_KEYS = ("resources", "targets", "bundle", "include")
@@ -61,12 +62,17 @@ class LoadedJob:
 
 @dataclass(frozen=True)
 class LoadedSpec:
-    """All jobs of a spec; `problems` are doubts only, since faults are raised."""
+    """All jobs of a spec; `problems` are doubts, and with `keep_going` faults too."""
 
     jobs: Mapping[str, LoadedJob]
     bundle: BundleInfo | None
     problems: tuple[Problem, ...]
     root: Path
+
+    @property
+    def faults(self) -> tuple[Problem, ...]:
+        """The problems that forbid a run."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
 
     def job(self, key: str | None = None) -> LoadedJob:
         """The job of that key or name; without one the only job there is. UserError names the choice."""
@@ -86,13 +92,14 @@ class _Request:
     """What a caller of `load` asked for."""
 
     path: Path
-    target: str | None
-    variables: Mapping[str, str]
-    environ: Mapping[str, str]
-    user: str
     root: Path
-    resolve_notebook: ResolveNotebook | None
-    check_files: bool
+    target: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    user: str = LOCAL_USER
+    resolve_notebook: ResolveNotebook | None = None
+    check_files: bool = True
+    keep_going: bool = False
 
 
 def load(
@@ -101,28 +108,32 @@ def load(
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
-    user: str = "local@localhost",
+    user: str = LOCAL_USER,
     root: Path | None = None,
     resolve_notebook: ResolveNotebook | None = None,
     check_files: bool = True,
+    keep_going: bool = False,
 ) -> LoadedSpec:
     """The jobs in `path`: job settings (.yml, .yaml, .json), the `resources: jobs:` form, or a bundle or its folder.
 
     `root` is the workspace root, by default the bundle's folder, else the file's. `resolve_notebook(name, caller,
-    root)` replaces the built-in search for notebooks. Raises InvalidSpec with every fault found, NotFound for a
+    root)` replaces the built-in search for notebooks. With `keep_going`, faults that leave a job readable (a missing
+    notebook, a circle) are returned among its `problems`. Raises InvalidSpec with every fault found, NotFound for a
     missing file, UserError for a wrong target.
     """
     file = _spec_file(path.absolute())
-    given = os.environ if environ is None else environ
     request = _Request(
-        file, target, dict(variables or {}), given, user, root or file.parent, resolve_notebook, check_files
+        file,
+        root or file.parent,
+        target,
+        dict(variables or {}),
+        os.environ if environ is None else environ,
+        user,
+        resolve_notebook,
+        check_files,
+        keep_going,
     )
-    node = tree.read(file)
-    if not isinstance(node.value, dict):
-        raise InvalidSpec([node.place.problem("a spec is a mapping: job settings, or a bundle with resources: jobs:")])
-    if file.name in bundle.ROOT_NAMES or any(key in node.mapping for key in _BUNDLE_KEYS):
-        return _from_bundle(node, request)
-    return _from_settings(node, request)
+    return _from_tree(tree.read(file), request)
 
 
 def loads(
@@ -131,26 +142,36 @@ def loads(
     path: Path,
     target: str | None = None,
     variables: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    user: str = LOCAL_USER,
     root: Path | None = None,
+    resolve_notebook: ResolveNotebook | None = None,
 ) -> LoadedSpec:
     """As `load`, for a text that stands in no file of its own (a notebook cell); relative paths count from `path`."""
-    request = _Request(
-        path, target, dict(variables or {}), os.environ, "local@localhost", root or path.parent, None, True
-    )
-    node = tree.parse(text, path)
+    given = os.environ if environ is None else environ
+    request = _Request(path, root or path.parent, target, dict(variables or {}), given, user, resolve_notebook)
+    return _from_tree(tree.parse(text, path), request)
+
+
+def _from_tree(node: Node, request: _Request) -> LoadedSpec:
     if not isinstance(node.value, dict):
         raise InvalidSpec([node.place.problem("a spec is a mapping: job settings, or a bundle with resources: jobs:")])
-    return (
-        _from_bundle(node, request)
-        if any(key in node.mapping for key in _BUNDLE_KEYS)
-        else _from_settings(node, request)
-    )
+    if request.path.name in bundle.ROOT_NAMES or any(key in node.mapping for key in _BUNDLE_KEYS):
+        return _from_bundle(node, request)
+    return _from_settings(node, request)
 
 
 def job_settings(data: Mapping[str, Any], *, prefix: str = "") -> JobSettings:
     """JobSettings from plain data (a REST body, a dict); InvalidSpec with every fault, by field path."""
     node = _wrapped(node_of(data))
-    return _settings(node, prefix, [problem for problem in check(node, prefix) if problem.severity == "error"])
+    faults = [problem for problem in check(node, prefix) if problem.severity == "error"]
+    try:
+        settings = _settings(node, prefix)
+    except InvalidSpec as error:
+        raise InvalidSpec([*error.problems, *faults]) from None
+    if faults:
+        raise InvalidSpec(faults)
+    return settings
 
 
 def task_of(data: Mapping[str, Any]) -> Task:
@@ -294,9 +315,10 @@ def _loaded(
         except InvalidSpec as error:
             own.extend(error.problems)
         problems.extend(_with_task_key(problem, node) for problem in own)
-    if any(problem.severity == "error" for problem in problems):
-        raise InvalidSpec(_in_order(problems))
-    return LoadedSpec(loaded, info, tuple(_in_order(problems)), request.root)
+    ordered = _in_order(problems)
+    if any(problem.severity == "error" for problem in ordered) and not request.keep_going:
+        raise InvalidSpec(ordered)
+    return LoadedSpec(loaded, info, tuple(ordered), request.root)
 
 
 def _with_task_key(problem: Problem, job: Node) -> Problem:
@@ -322,11 +344,11 @@ def _job(
     resolver = Resolver(request.root, file, info is not None, request.resolve_notebook)
     if request.check_files:
         resolver.run(node, prefix)
-    problems.extend(_git_notice(node, prefix))
-    settings = _settings(node, prefix, [*resolver.problems, *check(node, prefix)], problems)
+    problems.extend([*resolver.problems, *check(node, prefix), *_git_notice(node, prefix)])
+    settings = _settings(node, prefix)
     shown: dict[str, Any] = {}
     if official is not None and info is not None:
-        shown = deployed(official, root=info.root, file_path=info.workspace.get("file_path", "")).plain()
+        shown = deployed(official, root=info.sync_root, file_path=info.workspace.get("file_path", "")).plain()
     return LoadedJob(key, settings, file, file.parent, resolver.files, node, shown)
 
 
@@ -340,18 +362,11 @@ def _git_notice(job: Node, prefix: str) -> list[Problem]:
     ]
 
 
-def _settings(node: Node, prefix: str, found: list[Problem], warnings: list[Problem] | None = None) -> JobSettings:
-    """The model of a job's tree; InvalidSpec with `found` and what the model itself refuses."""
-    faults = [problem for problem in found if problem.severity == "error"]
-    if warnings is not None:
-        warnings.extend(problem for problem in found if problem.severity != "error")
+def _settings(node: Node, prefix: str) -> JobSettings:
     try:
-        settings = JobSettings.model_validate(node.plain())
+        return JobSettings.model_validate(node.plain())
     except ValidationError as error:
-        raise InvalidSpec([*problems_of(error, node, JobSettings, prefix), *faults]) from None
-    if faults:
-        raise InvalidSpec(faults)
-    return settings
+        raise InvalidSpec(problems_of(error, node, JobSettings, prefix)) from None
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:

@@ -491,6 +491,15 @@ def test_deployed_paths_are_those_below_the_workspaces_files(project: Project) -
     assert project.job()["tasks"][0]["notebook_task"] == {"notebook_path": "../src/a.py"}
 
 
+def test_files_beside_the_bundle_are_deployed_from_the_folder_that_holds_both(project: Project) -> None:
+    project.write("bundle: {name: b}\ninclude: [../common/*.yml]\nsync: {paths: [., ../common]}\n")
+    project.write(
+        "resources: {jobs: {j: {tasks: [{task_key: a, notebook_task: {notebook_path: a.py}}]}}}", "../common/j.yml"
+    )
+    files = f"/Workspace/Users/{USER}/.bundle/b/default/files"
+    assert project.deployed()["tasks"][0]["notebook_task"]["notebook_path"] == f"{files}/common/a"
+
+
 def test_the_worked_example_resolves_for_both_targets(project: Project) -> None:
     project.write((DATA / "nightly_orders.bundle.yml").read_text())
     written = json.loads((DATA / "nightly_orders.job.json").read_text())

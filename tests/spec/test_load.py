@@ -209,3 +209,9 @@ def test_a_spec_must_be_a_mapping(tmp_path: Path) -> None:
 def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="a job spec is a"):
         load(written(tmp_path, "x", "job.txt"))
+
+
+def test_a_caller_may_go_on_with_what_is_readable(tmp_path: Path) -> None:
+    spec = load(written(tmp_path, one_task().replace("path: a", "path: gone")), environ={}, keep_going=True)
+    assert spec.job().settings.name == "j"
+    assert [problem.line for problem in spec.faults] == [5]
