@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from dbutils_local.core.state import RunState
+from dbutils_local.engine.launcher import Launcher
 from dbutils_local.errors import NotFound
-from dbutils_local.settings import PREFIX, Settings
+from dbutils_local.settings import Settings
 from dbutils_local.wire.ids import waiting_task
 from dbutils_local.workspace import Workspace, default_root
 from jupyter_ext.server.roots import Roots
 
-if TYPE_CHECKING:
-    from dbutils_local.kernels.forkserver import ForkServer
-
 T = TypeVar("T")
 Reader = Callable[[RunState, str | None, int | None], T]  # (state, task key, attempt number)
-
-# What a driving process imports before it drives: done once in the fork server, not once a run.
-DRIVER_MODULES = (
-    "dbutils_local.workspace",
-    "dbutils_local.engine.conduct",
-    "dbutils_local.store.sqlite",
-    "dbutils_local.executors.registry",
-    "dbutils_local.notify",
-)
 
 
 class Desk:
@@ -39,7 +27,7 @@ class Desk:
         self.workspace = workspace
         self.roots = roots
         self._reading = threading.RLock()
-        self._starters: Starters | None = None
+        self._launcher: Launcher | None = None
 
     @classmethod
     def open(cls, start: Path, settings: Settings | None = None) -> Desk:
@@ -47,8 +35,9 @@ class Desk:
         known = settings or Settings.load()
         workspace = Workspace.open(known, default_root(known, start))
         desk = cls(workspace, Roots(workspace.root, tuple(Path(one).expanduser() for one in known.allowed_roots)))
-        desk._starters = Starters(known)
-        workspace.launch_with(desk._starters.start)
+        desk._launcher = Launcher(known)
+        desk._launcher.start()
+        workspace.launch_with(desk._launcher)
         return desk
 
     @property
@@ -74,58 +63,5 @@ class Desk:
 
     def close(self) -> None:
         """Let go of everything; runs in flight go on in their own processes."""
-        if self._starters is not None:
-            self._starters.close()
-
-
-class Starters:
-    """Starts the processes that drive runs, forked from one that has imported what they need where that can be."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._lock = threading.Lock()
-        self._server = self._warm()
-
-    def _warm(self) -> ForkServer | None:
-        from dbutils_local.kernels.forkserver import ForkServer
-
-        if not self._settings.warm_kernels or not ForkServer.is_possible():
-            return None
-        return ForkServer.start(DRIVER_MODULES, pool_size=0)
-
-    def start(self, run_id: int) -> None:
-        """Drive a run in a process of its own, which outlives this one."""
-        from dbutils_local.engine import launch
-        from dbutils_local.kernels.kernel import KernelFailed
-
-        if self._server is not None:
-            try:
-                self._fork(run_id)
-                return
-            except KernelFailed:
-                with self._lock:
-                    self._server = None  # it is gone or may not fork: from now on the ordinary way
-        launch.spawn(self._settings, run_id)
-
-    def _fork(self, run_id: int) -> None:
-        assert self._server is not None
-        folder = self._settings.runs / str(run_id)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        environ = {**os.environ, f"{PREFIX}HOME": str(self._settings.home)}
-        with open(folder / "driver.log", "ab") as log:
-            process = self._server.run(
-                ["-m", "dbutils_local", "drive", str(run_id)],
-                environ,
-                Path.cwd(),
-                stdout=log,
-                stderr=log,
-                detached=True,
-            )
-        process.close()
-
-    def close(self) -> None:
-        """End the fork server; what it started goes on."""
-        with self._lock:
-            if self._server is not None:
-                self._server.close()
-                self._server = None
+        if self._launcher is not None:
+            self._launcher.close()
