@@ -42,6 +42,12 @@ class Settings:
     user: str = field(default="local@localhost")
     destinations: Mapping[str, str] = field(default_factory=dict)  # notification destination id -> url or command
     queries: Mapping[str, str] = field(default_factory=dict)  # sql_task query_id -> .sql file
+    smtp_host: str = ""  # the server that notification mails go through; empty: no mail is sent, each is noted
+    smtp_port: int = 25
+    smtp_security: str = "none"  # none | starttls | ssl
+    smtp_user: str = ""
+    smtp_password: str = field(default="", repr=False)
+    smtp_from: str = ""  # the sender's address; empty: `user`
 
     @property
     def database(self) -> Path:

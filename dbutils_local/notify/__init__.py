@@ -1,0 +1,7 @@
+"""Tells people and programs what became of a run (jobs reference, section 8)."""
+
+from __future__ import annotations
+
+from dbutils_local.notify.notifier import Notifier
+
+__all__ = ["Notifier"]
