@@ -129,9 +129,9 @@ class _PlainBundle:
 
 
 def _jobs_of(returned: Any, node: Node) -> dict[str, Any]:
-    for place in getattr(returned, "diagnostics", None) or ():
-        if getattr(getattr(place, "severity", None), "value", "") == "error":
-            raise InvalidSpec([node.place.problem(f"{node.value}: {place.summary}")])
+    for said in getattr(getattr(returned, "diagnostics", None), "items", ()):
+        if said.severity.value == "error":
+            raise InvalidSpec([node.place.problem(f"{node.value}: {said.summary}")])
     jobs = returned.get("jobs") if isinstance(returned, Mapping) else getattr(returned, "jobs", None)
     if not isinstance(jobs, Mapping):
         raise InvalidSpec([node.place.problem(f"{node.value} returned no resources, found {type(returned).__name__}")])
