@@ -10,8 +10,6 @@ import builtins
 import sys
 from collections import ChainMap
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Any, Final
@@ -39,12 +37,12 @@ def run_script(path: str, argv: Sequence[str]) -> int:
 
 def prepare(session: Session, namespace: dict[str, Any]) -> None:
     """Put into `namespace`, and into this process, what code on Databricks finds."""
+    from dbutils_local import spark
+
     sys.stdout = RedactedText(sys.stdout, session.redactor)
     sys.stderr = RedactedText(sys.stderr, session.redactor)
     namespace["dbutils"] = current()
-    if find_spec("dbutils_local.spark") is not None:
-        spark = import_module("dbutils_local.spark")
-        spark.install(namespace, session.settings)
+    spark.install(namespace, session.settings)
     # A script has no cell to draw in; `from databricks.sdk.runtime import display` still has to give something.
     shims.install(ChainMap(namespace, {"display": show, "displayHTML": print}))
     mounts.install(session.birth.home, session.birth.workspace_root)

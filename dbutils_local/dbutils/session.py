@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dbutils_local.dbutils.help import MODULES, overview
 from dbutils_local.dbutils.notebook import Exits, NotebookUtils
 from dbutils_local.dbutils.widgets import Widgets, WidgetsUtils
 from dbutils_local.errors import NotSupportedHere
@@ -176,15 +175,18 @@ class Refused:
 
     def help(self, command: str | None = None) -> None:
         """Print why there is nothing here."""
-        module = MODULES[self._name]
-        print(f"{module.description}.")
+        print(f"{_why_refused(self._name)}.")
 
     def __getattr__(self, member: str) -> Any:
         if member.startswith("_"):
             raise AttributeError(member)
-        raise Absent(
-            f"dbutils.{self._name}.{member} is not available on this machine: {MODULES[self._name].description}"
-        )
+        raise Absent(f"dbutils.{self._name}.{member} is not available on this machine: {_why_refused(self._name)}")
+
+
+def _why_refused(name: str) -> str:
+    from dbutils_local.dbutils.manual import MODULES
+
+    return MODULES[name].description
 
 
 class DBUtils:
@@ -276,6 +278,8 @@ class DBUtils:
 
     def help(self, moduleOrMethod: str | None = None) -> None:
         """Print what there is."""
+        from dbutils_local.dbutils.manual import MODULES, overview
+
         if moduleOrMethod is None:
             print(overview())
         elif moduleOrMethod in MODULES and "." not in moduleOrMethod:

@@ -8,9 +8,7 @@ handed through where the user sets it.
 
 from __future__ import annotations
 
-import importlib.abc
 import importlib.machinery
-import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
@@ -35,8 +33,11 @@ class Missing(ImportError):
     """Something of a package that is not installed was asked of its stand-in."""
 
 
-class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds our modules before any other finder; their parents only where the real ones are not installed."""
+class Finder:
+    """Finds and loads our modules before any other finder; their parents only where the real ones are not installed.
+
+    Not derived from importlib.abc, whose import costs more than all of this.
+    """
 
     def __init__(self, namespace: Mapping[str, Any]) -> None:
         self._fill: dict[str, Callable[[ModuleType], None]] = {
@@ -67,7 +68,8 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         ours = fullname in self._fill or (fullname in self._stand_ins and self._stands_in(fullname, path))
         if not ours:
             return None
-        return importlib.machinery.ModuleSpec(fullname, self, origin="dbutils_local", is_package=True)
+        loader: Any = self
+        return importlib.machinery.ModuleSpec(fullname, loader, origin="dbutils_local", is_package=True)
 
     def _stands_in(self, fullname: str, path: Sequence[str] | None) -> bool:
         if not fullname.startswith("py4j") and not _wanted_below(fullname, self._fill):
