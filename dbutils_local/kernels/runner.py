@@ -114,7 +114,7 @@ def _execute(nb: Any, execution: Execution, injected: dict[str, Any]) -> Any:
             None,
             parameters=injected or None,
             engine_name="dbutils_local",
-            kernel_name=execution.kernel.name,
+            kernel_name=execution.kernel.name or "python3",
             language=_language(nb),
             progress_bar=False,
             execution=execution,
@@ -161,9 +161,17 @@ def _failure(nb: Any, execution: Execution) -> Failure:
         trace=trace,
         setup=error.index is None,
         file=str(file) if file else None,
-        cell=None if error.index is None else error.index + 1,
+        cell=None if error.index is None else _place_in_source(nb, error.index),
         line=_line_in_cell(trace),
     )
+
+
+def _place_in_source(nb: Any, index: int) -> int:
+    """The cell counted from 1 as the user's file has it, without what papermill has put in."""
+    ours = ("injected-parameters", "papermill-error-cell-tag")
+    tags = [cell.metadata.get("tags", []) for cell in nb.cells]
+    executed = [tag for tag in tags if ours[1] not in tag]
+    return index + 1 - sum(ours[0] in tag for tag in executed[:index])
 
 
 def _line_in_cell(trace: str) -> int | None:
