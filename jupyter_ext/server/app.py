@@ -92,12 +92,15 @@ def serve(*, host: str = "127.0.0.1", port: int = 8765, token: str | None = None
     app: Any = App  # Jupyter's class methods carry no types
     server = app.initialize_server(argv=[], config=_config(host, port, known))
     where = f"http://{_bracketed(host)}:{server.port}{server.base_url.rstrip('/')}"
-    _say(f"Jobs REST API on {where} (home {home.home}); stop with Ctrl-C, runs go on")
-    _say(f"run pages: {where}/dbutils-local/" + (f"?token={known}" if made_up else ""))
-    if made_up:
-        _say(f"token: {known}")
+    lines = [
+        f"Jobs REST API on {where} (home {home.home}); stop with Ctrl-C, runs go on",
+        f"run pages: {where}/dbutils-local/" + (f"?token={known}" if made_up else ""),
+        *([f"token: {known}"] if made_up else []),
+    ]
     if not _is_loopback(host):
-        _say(f"warning: {host} can be reached from other machines; whoever has the token can run code here")
+        lines.append(f"warning: {host} can be reached from other machines; whoever has the token can run code here")
+    # Behind the callback that binds the port: what is said is true.
+    server.io_loop.add_callback(_say, "\n".join(lines))
     server.start()
 
 

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,9 +34,10 @@ _DAY = timedelta(days=1)
 class Pages(Guarded):
     """What all pages share: the login, the policy that nothing is loaded from elsewhere, errors as pages."""
 
-    def initialize(self, name: str) -> None:
-        super().initialize(name)
-        self.nonce = secrets.token_urlsafe(16)
+    @cached_property
+    def nonce(self) -> str:
+        """Proves that the page's script is ours; another one for every answer."""
+        return secrets.token_urlsafe(16)
 
     @property
     def content_security_policy(self) -> str:
