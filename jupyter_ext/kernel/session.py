@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
+from dbutils_local.dbutils.children import guard_interrupts
 from dbutils_local.dbutils.session import current, current_session
 from dbutils_local.kernels.environment import VARIABLE
 from jupyter_ext.kernel.outputs import Curtain
@@ -111,16 +112,16 @@ class Face:
         # Not interactive: %who lists what the user made.
         self.ip.push(names, interactive=False)
         self._bound = names
-        if not _is_there("dbutils_local.spark"):
-            return
         from dbutils_local import spark
 
         spark.install(self.ip.user_ns, self.session.settings)
 
     def _bind_imports(self) -> None:
-        from dbutils_local.dbutils import shims
+        from dbutils_local.dbutils import mounts, shims
 
+        birth = self.session.birth
         shims.install(self.ip.user_ns)
+        mounts.install(birth.home, birth.workspace_root)
 
     def _bind_paths(self) -> None:
         # As on Databricks: the notebook's folder and the top of its repository can be imported from (reference 3).
@@ -147,6 +148,10 @@ class Face:
 
     def remove(self) -> None:
         """Undo `install` and `bind`."""
+        from dbutils_local.dbutils import mounts, shims
+
+        mounts.uninstall()
+        shims.uninstall()
         if self.panel is not None:
             self.panel.close()
         for name, value in self._bound.items():
@@ -181,26 +186,23 @@ class Face:
 
     def _before_cell(self, info: Any) -> None:
         self._shown.clear()
+        # The kernel sets its own SIGINT handler for each cell, just before this.
+        guard_interrupts(self.session.children)
         self.curtain.budget.refill()
         if self.bar is not None:
             self.bar.enter_cell(getattr(info, "cell_id", None))
-        self._start_spark_for(info.raw_cell or "")
+        self.prepare(info.raw_cell or "")
 
-    def _start_spark_for(self, source: str) -> None:
-        if not _is_there("dbutils_local.spark"):
-            return
+    def prepare(self, source: str) -> None:
+        """Make ready what code that is about to run names: the real Spark session in place of its stand-in."""
         from dbutils_local import spark
 
-        spark.prepare(self.ip.user_ns, source)
+        # What fails here fails again at the line that touches it, where the user sees it.
+        with suppress(Exception):
+            spark.prepare(self.ip.user_ns, source)
 
     def _after_cell(self, result: Any) -> None:
         error = result.error_in_exec or result.error_before_exec
         if warning := self.session.exits.settle(error):
             self.session.notice(warning)
         self.curtain.settle()
-
-
-def _is_there(module: str) -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec(module) is not None
