@@ -32,6 +32,7 @@ _READING: Final = (
     *("remove", "unlink", "rmdir", "truncate", "chmod", "chown", "lchown", "utime"),
 )
 _MAKING: Final = ("mkdir", "mkfifo")
+_OPEN_KEPT: Final = (("IPython.core.interactiveshell", "io_open"), ("tarfile", "bltn_open"))  # copies of `open`
 _PAIRS: Final = ("rename", "replace", "link", "symlink")
 _CAPABILITIES: Final = ("supports_dir_fd", "supports_fd", "supports_follow_symlinks", "supports_effective_ids")
 
@@ -162,6 +163,9 @@ class Installed:
         opened = _wrapped_open(builtins.open, mapping)
         for module in (builtins, io):
             self._put(module, "open", opened)
+        for name, attribute in _OPEN_KEPT:
+            if name in sys.modules:
+                self._put(sys.modules[name], attribute, opened)
         self._put(os, "open", _wrapped_os_open(os.open, mapping))
         for name in _READING:
             self._wrap(name, lambda function: _wrapped(function, mapping))
