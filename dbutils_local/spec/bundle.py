@@ -94,6 +94,7 @@ def resolve(
     config = work.included(root)
     _check_top_level(config, work)
     work.stop_on_faults()
+    _note_what_is_not_made(config, work)
     name, chosen = _chosen_target(config, target, environ)
     config = _with_target(config, chosen, name, work)
     is_fragment = config.get("bundle") is None
@@ -216,6 +217,16 @@ def _check_top_level(config: Node, work: _Work) -> None:
         work.problems.append(place.problem("targets and environments mean the same: keep one"))
     for source in [config, *(below for section in targets for below in section.mapping.values())]:
         _check_kinds(source.members("resources"), work)
+
+
+def _note_what_is_not_made(config: Node, work: _Work) -> None:
+    """One notice for all that a deployment would make and a local run does not."""
+    unmade = {name: node for name in ("artifacts", "scripts") if (node := config.get(name)) is not None}
+    kinds = config.members("resources").items()
+    unmade |= {f"resources.{kind}": node for kind, node in kinds if kind in RESOURCE_KINDS and kind != "jobs"}
+    if unmade:
+        place = next(iter(unmade.values())).place
+        work.problems.append(place.problem(f"{', '.join(unmade)}: not built or created here", "warning"))
 
 
 def _check_kinds(resources: Mapping[str, Node], work: _Work) -> None:

@@ -73,14 +73,14 @@ class Resolver:
         for index, found in _paths(job):
             where = ".".join(part for part in (prefix, index, found.field) if part)
             try:
-                local = self._local(found)
+                local = self._local(found, where)
             except UserError as error:
                 self.problems.append(found.node.place.problem(f"{where}: {str(error).splitlines()[0]}"))
             else:
                 if local is not None:
                     self.files[found.task_key, found.field] = local
 
-    def _local(self, found: _Found) -> Path | None:
+    def _local(self, found: _Found, where: str) -> Path | None:
         written = str(found.node.value)
         if "{{" in written or "${" in written or _SCHEME.match(written) or written.startswith(("/Volumes/", "/dbfs/")):
             return None  # known when the task starts, or no file of the workspace
@@ -91,7 +91,7 @@ class Resolver:
             case _Kind.FOLDER:
                 return _existing_folder(written, candidates)
             case _Kind.LIBRARY:
-                return next((Path(match) for base in candidates for match in sorted(glob.glob(str(base)))), None)
+                return self._library(written, found, candidates, where)
         return self._file(written, candidates)
 
     def _candidates(self, written: str, found: _Found) -> Iterator[Path]:
@@ -121,6 +121,13 @@ class Resolver:
                 f"{plain} is a file, not a notebook: its first line is not '{marker} Databricks notebook source'"
             )
         raise UserError(f"notebook {written!r} not found{_beside(candidates[0])}")
+
+    def _library(self, written: str, found: _Found, candidates: list[Path], where: str) -> Path | None:
+        local = next((Path(match) for base in candidates for match in sorted(glob.glob(str(base)))), None)
+        if local is None:
+            built = " (the artifacts of a bundle are not built here: build them first)" if self.is_bundle else ""
+            self.problems.append(found.node.place.problem(f"{where}: no file is {written!r}{built}", "warning"))
+        return local
 
     def _file(self, written: str, candidates: list[Path]) -> Path:
         for candidate in candidates:

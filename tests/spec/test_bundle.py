@@ -524,3 +524,11 @@ def test_what_is_no_reference_stays_and_is_a_doubt(project: Project) -> None:
     assert project.job()["name"] == "${HOME} ${bad-}"
     assert any("${HOME} is no reference a bundle knows" in doubt for doubt in project.doubts())
     assert any("invalid variable reference ${bad-}" in doubt for doubt in project.doubts())
+
+
+def test_what_only_a_deployment_makes_is_noticed_once(project: Project) -> None:
+    project.write(MINIMAL + "  schemas: {s: {name: x}}\n  volumes: {v: {name: y}}\nartifacts: {w: {type: whl}}\n")
+    made = [doubt for doubt in project.doubts() if "not built or created here" in doubt]
+    assert [doubt.split(": ", 1)[1] for doubt in made] == [
+        "artifacts, resources.schemas, resources.volumes: not built or created here"
+    ]

@@ -173,3 +173,10 @@ def test_the_first_line_makes_a_notebook(tmp_path: Path) -> None:
         True,
         False,
     ]
+
+
+def test_a_library_nobody_built_is_a_doubt(tmp_path: Path) -> None:
+    make(tmp_path, a_DOT_py=NOTEBOOK)
+    load_task(tmp_path, "notebook_task: {notebook_path: a}\n    libraries: [{whl: dist/*.whl}]")
+    problems = load(tmp_path / "job.yml", environ={}).problems
+    assert [problem.message for problem in problems] == ["tasks[t].libraries[0].whl: no file is 'dist/*.whl'"]
