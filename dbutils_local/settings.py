@@ -31,6 +31,8 @@ class Settings:
     retention_days: int = 60  # as Databricks: runs older than this are deleted
     sql_engine: str = "auto"  # auto | duckdb | spark
     catalogs: tuple[str, ...] = ()  # catalogs that exist besides `main`, as a workspace's admin would have made them
+    delta_jars: Path | None = None  # folder with the Delta jars for Spark; None: Parquet stands for Delta, visibly
+    spark_conf: Mapping[str, str] = field(default_factory=dict)  # more Spark settings, stronger than ours
     spark_engine: str = "auto"  # auto | pyspark | sail | connect | databricks-connect
     secret_store: str = "file"  # file | keyring | an entry point of group dbutils_local.secret_stores
     on_widget_change: str = "do_nothing"  # run_notebook | run_accessed_commands | do_nothing; needs the labextension

@@ -118,8 +118,8 @@ def _create_table(tree: Any, request: Request) -> Step:
     schema = tree.this if isinstance(tree.this, exp.Schema) else None
     target = schema.this if schema is not None else tree.this
     table, flags = place(parts_of(target), scope), _Flags(bool(tree.args.get("replace")), bool(tree.args.get("exists")))
-    if _property(tree, exp.LikeProperty) is not None:
-        source = place(parts_of(_property(tree, exp.LikeProperty).this), scope)
+    if (like := _property(tree, exp.LikeProperty)) is not None:
+        source = place(parts_of(like.this), scope)
         return CreateAs(flags.before(table), flags.head("TABLE", table), f"SELECT * FROM {source} LIMIT 0")
     format_property, location = _property(tree, exp.FileFormatProperty), _property(tree, exp.LocationProperty)
     kind = format_property.this.name.lower() if format_property is not None else "delta"

@@ -99,7 +99,7 @@ def _strptime(pattern: str) -> str:
     """A Java date pattern as DuckDB's."""
     from sqlglot.dialects.databricks import Databricks
 
-    return str(Databricks.format_time(quote(pattern)).name)
+    return str(getattr(Databricks.format_time(quote(pattern)), "name", pattern))
 
 
 def _json(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:

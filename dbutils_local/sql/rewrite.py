@@ -628,7 +628,6 @@ def _from_json(node: Any, _: Scope) -> Any:
 
 def _parsed_schema(text: str) -> Any:
     """A DDL schema (`a INT, b ARRAY<STRING>`, or a type alone) as a sqlglot type."""
-    import sqlglot
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
@@ -638,7 +637,7 @@ def _parsed_schema(text: str) -> Any:
         except SqlglotError:
             continue
     raise NotSupportedHere(
-        f"from_json: {text!r} is not a schema (expected such as 'a INT, b ARRAY<STRING>'; read by sqlglot {sqlglot.__version__})"
+        f"from_json: {text!r} is not a schema (expected such as 'a INT, b ARRAY<STRING>')"
     )
 
 

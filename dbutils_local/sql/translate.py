@@ -202,7 +202,7 @@ def _constant_text(expression: str, scope: Scope) -> str:
                 return str(node.this)
             case exp.Paren() | exp.Cast():
                 return value(node.this)
-            case exp.DPipe() | exp.SafeDPipe() | exp.Add():
+            case exp.DPipe() | exp.Add():
                 return value(node.this) + value(node.expression)
             case exp.Concat():
                 return "".join(value(part) for part in node.expressions)

@@ -1,0 +1,8 @@
+"""The `spark` of a notebook: started at first touch, on this machine, with Databricks' names, paths and tables around it."""
+
+from __future__ import annotations
+
+from dbutils_local.spark.lazy import Lazy, install, mentions_spark, prepare
+from dbutils_local.spark.session import active, session, stop
+
+__all__ = ["Lazy", "active", "install", "mentions_spark", "prepare", "session", "stop"]

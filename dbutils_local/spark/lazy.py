@@ -1,0 +1,130 @@
+"""`spark`, `sc`, `sqlContext`, `sql`, `table` and `udf` in a namespace before anything has been started."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+from dbutils_local.settings import Settings
+
+NAMES = ("spark", "sc", "sqlContext", "sql", "table", "udf")
+
+# Attributes that tools ask of any object they meet (completion, display); answering must not start a JVM.
+_ASKED_BY_TOOLS = frozenset({"shape", "dtype", "columns", "getdoc", "trait_names"})
+
+
+class Lazy:
+    """Stands for one of the names until it is touched; then the real things take the places of all of them."""
+
+    def __init__(self, name: str, start: Callable[[str], Any]) -> None:
+        object.__setattr__(self, "_name", name)
+        object.__setattr__(self, "_start", start)
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith(("_repr_", "_ipython_", "__")) or attribute in _ASKED_BY_TOOLS:
+            raise AttributeError(attribute)
+        return getattr(self._start(self._name), attribute)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self._start(self._name)(*arguments, **named)
+
+    def __repr__(self) -> str:
+        return f"<{self._name}: Spark starts when it is first used>"
+
+
+def install(namespace: MutableMapping[str, Any], settings: Settings) -> None:
+    """Put the lazy names into `namespace`; a name that is there already (the user's own) is left alone."""
+
+    def start(name: str) -> Any:
+        real = _real_names(settings)
+        for one, value in real.items():
+            if isinstance(namespace.get(one), Lazy):
+                namespace[one] = value
+        return real[name]
+
+    for name in NAMES:
+        namespace.setdefault(name, Lazy(name, start))
+
+
+def prepare(namespace: MutableMapping[str, Any], source: str) -> None:
+    """Start Spark if the code in `source` names it while it is still lazy here, so that `isinstance` sees the real thing."""
+    lazy = [name for name in NAMES if isinstance(namespace.get(name), Lazy)]
+    if lazy and mentions_spark(source, frozenset(lazy)):
+        namespace[lazy[0]]._start(lazy[0])
+
+
+def _real_names(settings: Settings) -> dict[str, Any]:
+    from dbutils_local.spark.session import session
+
+    spark = session(settings)
+    from pyspark.sql.functions import udf
+
+    return {
+        "spark": spark,
+        "sql": spark.sql,
+        "table": spark.table,
+        "udf": udf,
+        "sc": _context_of(spark),
+        "sqlContext": _sql_context_of(spark),
+    }
+
+
+class _NotThere:
+    """What `sc` and `sqlContext` are on Spark Connect: every use raises, as on shared and serverless compute."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        raise AttributeError(
+            f"[CONTEXT_UNAVAILABLE_FOR_REMOTE_CLIENT] The remote client cannot access `{self._name}`: this is a Spark Connect session; "
+            "use `spark`, or set spark_engine = pyspark"
+        )
+
+
+def _context_of(spark: Any) -> Any:
+    try:
+        return spark.sparkContext
+    except Exception as error:
+        if type(error).__module__.startswith("pyspark."):
+            return _NotThere("sc")
+        raise
+
+
+def _sql_context_of(spark: Any) -> Any:
+    context = _context_of(spark)
+    if isinstance(context, _NotThere):
+        return _NotThere("sqlContext")
+    import warnings
+
+    from pyspark.sql import SQLContext
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # deprecated, but notebooks still find it on Databricks
+        return SQLContext(context, spark)
+
+
+def mentions_spark(source: str, names: frozenset[str] = frozenset(NAMES)) -> bool:
+    """Whether Python source reads one of the names from its namespace, in functions it defines too.
+
+    Source that does not parse (magics, half-written code) is searched as text: better early than wrong.
+    """
+    if not any(name in source for name in names):
+        return False
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return _mentions_in_text(source, names)
+    return any(
+        isinstance(node, ast.Name) and node.id in names and isinstance(node.ctx, ast.Load) for node in ast.walk(tree)
+    )
+
+
+def _mentions_in_text(source: str, names: frozenset[str]) -> bool:
+    """A name used as an object or called, on a line that is no comment."""
+    import re
+
+    pattern = re.compile(r"(?<![\w.])(?:" + "|".join(sorted(names)) + r")\s*[.(,)\]]")
+    lines = source.splitlines()
+    return any(pattern.search(line) for line in lines if not line.lstrip().startswith(("#", "%sql", "%md", "--")))
