@@ -98,7 +98,7 @@ def become_kernel(argv: list[str], control: socket.socket, parent: int) -> None:
     """Run an ipykernel with these arguments until it is shut down; its environment and folder come over `control`."""
     import ipykernel_launcher
 
-    sys.argv = [ipykernel_launcher.__file__, *(arg for arg in argv if arg != HISTORY_OFF)]
+    sys.argv = [ipykernel_launcher.__file__, *argv]
 
     def wait() -> Mapping[str, Any]:
         frames.send(control, {"ready": True, "language_info": app.kernel.language_info})
@@ -134,7 +134,8 @@ def become_program(argv: list[str], environ: Mapping[str, str], cwd: str, umask:
             sys.path.insert(0, str(Path(argv[0]).resolve().parent))
             runpy.run_path(argv[0], run_name="__main__")
     except Exception as error:  # noqa: BLE001 - whatever the program raises is shown as python shows it
-        sys.excepthook(type(error), error, _own_frames(error.__traceback__))
+        own = _own_frames(error.__traceback__)
+        sys.excepthook(type(error), error.with_traceback(own), own)
         sys.stdout.flush()
         raise SystemExit(1) from None
 

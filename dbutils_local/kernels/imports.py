@@ -94,7 +94,10 @@ def _one_scan_for_entry_points() -> Iterator[None]:
     from dbutils_local.kernels.bootstrap import all_entry_points
 
     def get_group_all(group: str, path: Any = None) -> list[Any]:
-        return [entrypoints.EntryPoint.from_string(point.value, point.name) for point in all_entry_points().select(group=group)]
+        return [
+            entrypoints.EntryPoint.from_string(point.value, point.name)
+            for point in all_entry_points().select(group=group)
+        ]
 
     original, entrypoints.get_group_all = entrypoints.get_group_all, get_group_all
     try:

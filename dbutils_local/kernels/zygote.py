@@ -107,7 +107,8 @@ class Zygote:
     spares: list[Forked] = field(default_factory=list)
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     count: int = 0
-    birth_environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    birth_environ: Mapping[str, str] = field(default_factory=dict)  # before anything was imported
+    set_by_imports: Mapping[str, str] = field(default_factory=dict)  # as the same imports in a plain kernel would set
 
     def serve(self) -> Callable[[], None]:
         """Answer requests until the owner is gone."""
@@ -213,7 +214,8 @@ class Zygote:
             kernel = made
         self.pool.taken += 1
         assert kernel.control is not None
-        frames.send(kernel.control, {name: request.get(name) for name in ("environ", "cwd", "umask", "extensions")})
+        assignment = {name: request.get(name) for name in ("cwd", "umask", "extensions")}
+        frames.send(kernel.control, assignment | {"environ": {**self.set_by_imports, **request["environ"]}})
         answer = {
             "pid": kernel.pid,
             "connection": kernel.connection,
@@ -439,9 +441,20 @@ def main(folder: Path, listener: socket.socket, lifeline: int, owner: int, optio
     """The whole life of a fork server process; in a forked child, the whole life of that child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     processes.adopt_orphans()
+    before = dict(os.environ)
     unsafe = warm_up(options["preload"])
-    pool = Pool(options["pool_size"], options["expected"])
-    zygote = Zygote(folder, listener, lifeline, owner, pool, unsafe, bool(options["preload"]))
+    set_by_imports = {name: value for name, value in os.environ.items() if name not in before}
+    zygote = Zygote(
+        folder=folder,
+        listener=listener,
+        lifeline=lifeline,
+        owner=owner,
+        pool=Pool(options["pool_size"], options["expected"]),
+        unsafe=unsafe,
+        has_preload=bool(options["preload"]),
+        birth_environ=before,
+        set_by_imports=set_by_imports,
+    )
     become = zygote.serve()
     del zygote
     become()
