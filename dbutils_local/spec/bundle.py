@@ -60,7 +60,7 @@ class BundleInfo:
 
 @dataclass(frozen=True)
 class ResolvedBundle:
-    """The jobs of a bundle: as the bundle tool resolves them, and as they run here; with what was doubtful."""
+    """The jobs of a bundle: as the bundle tool resolves them, and as they run here; with what was wrong or doubtful."""
 
     info: BundleInfo
     official: Mapping[str, Node]
@@ -88,7 +88,8 @@ def resolve(
 ) -> ResolvedBundle:
     """Everything section 9 of the jobs reference says, for the tree of one root file.
 
-    Raises InvalidSpec with all faults found before the next step became pointless.
+    References without a value are among its `problems` and stay as text. Raises InvalidSpec with all faults found
+    before the next step became pointless.
     """
     work = _Work(file, user, environ)
     config = work.included(root)
@@ -160,7 +161,7 @@ class _Work:
 
     def _part(self, path: Path) -> Node | None:
         try:
-            part = tree.read(path)
+            part = tree.read(path, self.problems)
         except InvalidSpec as error:
             self.problems.extend(error.problems)
             return None
@@ -341,7 +342,8 @@ def _finished(config: Node, target: str, work: _Work, is_fragment: bool) -> Reso
         if (node := config.get(section)) is not None:
             work.problems.extend(malformed(node))
             config = at(config, [section], interpolation.resolve(node, (section,)))
-    work.stop_on_faults()
+    if python_bundle.section_of(config) is not None:
+        work.stop_on_faults()  # code of the bundle is run with values only
     jobs = _with_python(config, target, work, interpolation)
     info = _info(config, target, work)
     presets = presets_of(config, info.mode)
@@ -351,7 +353,6 @@ def _finished(config: Node, target: str, work: _Work, is_fragment: bool) -> Reso
         for key, job in jobs.items()
     }
     local = _with_resources(official, config, work)
-    work.stop_on_faults()
     return ResolvedBundle(info, official, local, tuple(work.problems))
 
 
@@ -367,9 +368,7 @@ def _with_python(config: Node, target: str, work: _Work, interpolation: Interpol
         return jobs
     values = {name: found.plain() for name, node in config.members("variables").items() if (found := node.get("value"))}
     made = python_bundle.apply(section, jobs, folder=work.root, target=target, variables=values)
-    resolved = {key: interpolation.resolve(job, ("resources", "jobs", key)) for key, job in made.items()}
-    work.stop_on_faults()
-    return resolved
+    return {key: interpolation.resolve(job, ("resources", "jobs", key)) for key, job in made.items()}
 
 
 def _info(config: Node, target: str, work: _Work) -> BundleInfo:
@@ -430,6 +429,6 @@ def _near_resource(path: Steps, resources: Node) -> str:
 def _note_unknown_references(job: Node, prefix: str, work: _Work) -> None:
     for path, node in job.walk():
         for match in REFERENCE.finditer(node.value) if isinstance(node.value, str) and "${" in node.value else ():
-            if steps(match[1])[0] != "resources":
+            if steps(match[1])[0] not in ("resources", "var", "variables", "bundle", "workspace"):
                 text = f"{prefix}.{show(path)}: {match[0]} is no reference a bundle knows: it stays as text"
                 work.problems.append(node.place.problem(text, "warning"))

@@ -39,9 +39,7 @@ def presets_of(config: Node, mode: str | None) -> Presets:
             [place.problem(f"presets.trigger_pause_status: must be PAUSED or UNPAUSED, found {status!r}")]
         )
     tags = {key: str(value) for key, value in (given.get("tags") or {}).items()}
-    presets = Presets(
-        str(given.get("name_prefix") or ""), tags, int(given.get("jobs_max_concurrent_runs") or 0), status
-    )
+    presets = Presets(str(given.get("name_prefix") or ""), tags, _whole(given.get("jobs_max_concurrent_runs")), status)
     if mode != "development":
         return presets
     user = str(config.nearest(("workspace", "current_user", "short_name")).value)
@@ -51,6 +49,10 @@ def presets_of(config: Node, mode: str | None) -> Presets:
         jobs_max_concurrent_runs=presets.jobs_max_concurrent_runs or DEVELOPMENT_CONCURRENT_RUNS,
         trigger_pause_status=presets.trigger_pause_status or "PAUSED",
     )
+
+
+def _whole(value: object) -> int:
+    return int(value) if isinstance(value, int | str) and str(value).isdigit() else 0
 
 
 def with_prefixed_names(config: Node, presets: Presets) -> Node:

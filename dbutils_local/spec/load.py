@@ -133,7 +133,8 @@ def load(
         check_files,
         keep_going,
     )
-    return _from_tree(tree.read(file), request)
+    problems: list[Problem] = []
+    return _from_tree(tree.read(file, problems), request, problems)
 
 
 def loads(
@@ -150,15 +151,16 @@ def loads(
     """As `load`, for a text that stands in no file of its own (a notebook cell); relative paths count from `path`."""
     given = os.environ if environ is None else environ
     request = _Request(path, root or path.parent, target, dict(variables or {}), given, user, resolve_notebook)
-    return _from_tree(tree.parse(text, path), request)
+    problems: list[Problem] = []
+    return _from_tree(tree.parse(text, path, problems), request, problems)
 
 
-def _from_tree(node: Node, request: _Request) -> LoadedSpec:
+def _from_tree(node: Node, request: _Request, problems: list[Problem]) -> LoadedSpec:
     if not isinstance(node.value, dict):
         raise InvalidSpec([node.place.problem("a spec is a mapping: job settings, or a bundle with resources: jobs:")])
     if request.path.name in bundle.ROOT_NAMES or any(key in node.mapping for key in _BUNDLE_KEYS):
-        return _from_bundle(node, request)
-    return _from_settings(node, request)
+        return _from_bundle(node, request, problems)
+    return _from_settings(node, request, problems)
 
 
 def job_settings(data: Mapping[str, Any], *, prefix: str = "") -> JobSettings:
@@ -220,12 +222,11 @@ def _nearest_file(path: Path) -> str:
 # Plain job settings ----------------------------------------------------------------------------------------------
 
 
-def _from_settings(root: Node, request: _Request) -> LoadedSpec:
-    job = root.get("settings") if root.get("settings") is not None and root.get("tasks") is None else root
-    job = job or root
+def _from_settings(root: Node, request: _Request, problems: list[Problem]) -> LoadedSpec:
+    settings = root.get("settings")  # as jobs/get answers
+    job = settings if settings is not None and root.get("tasks") is None else root
     key = request.path.stem.removesuffix(".job")
-    problems = _bundle_references(job, request)
-    return _loaded({key: _wrapped(job)}, {}, None, request, problems)
+    return _loaded({key: _wrapped(job)}, {}, None, request, [*problems, *_bundle_references(job, request)])
 
 
 def _bundle_references(job: Node, request: _Request) -> list[Problem]:
@@ -237,7 +238,7 @@ def _bundle_references(job: Node, request: _Request) -> list[Problem]:
         for path, node in job.walk()
         if isinstance(node.value, str) and "${" in node.value
         for match in BUNDLE_REFERENCE.finditer(node.value)
-        if match[1].startswith(("var.", "bundle.", "workspace.", "variables."))
+        if match[1].startswith(("var.", "bundle.", "workspace.", "variables.", "resources."))
     ]
 
 
@@ -254,18 +255,11 @@ def _wrapped(job: Node) -> Node:
 # Bundles ---------------------------------------------------------------------------------------------------------
 
 
-def _from_bundle(root: Node, request: _Request) -> LoadedSpec:
-    problems = [problem for key, job in _written_jobs(root) for problem in _duplicate_tasks(job, key)]
-    found = _resolved_bundle(root, request)
-    if not found.local:
-        raise InvalidSpec([Problem("the bundle defines no jobs (resources: jobs:)", request.path), *found.problems])
-    jobs = {key: _wrapped(job) for key, job in found.local.items()}
-    return _loaded(jobs, found.official, found.info, request, [*problems, *found.problems])
-
-
-def _resolved_bundle(root: Node, request: _Request) -> bundle.ResolvedBundle:
+def _from_bundle(root: Node, request: _Request, written: list[Problem]) -> LoadedSpec:
+    twice = [problem for key, job in root.members("resources", "jobs").items() for problem in _duplicates(job, key)]
+    problems = [*written, *twice]
     try:
-        return bundle.resolve(
+        found = bundle.resolve(
             root,
             request.path,
             target=request.target,
@@ -273,14 +267,19 @@ def _resolved_bundle(root: Node, request: _Request) -> bundle.ResolvedBundle:
             environ=request.environ,
             user=request.user,
         )
+        if not found.local:
+            raise InvalidSpec([Problem("the bundle defines no jobs (resources: jobs:)", request.path), *found.problems])
+        jobs = {key: _wrapped(job) for key, job in found.local.items()}
+        return _loaded(jobs, found.official, found.info, request, [*problems, *found.problems])
     except InvalidSpec as error:
-        around = _bundle_around(request.path)
-        if around is None or request.path.name in bundle.ROOT_NAMES:
-            raise
-        hint = Problem(
-            f"this file looks like a part of {around}: run that, with --job", request.path, severity="warning"
-        )
-        raise InvalidSpec([*error.problems, hint]) from None
+        raise InvalidSpec([*_in_order([*problems, *error.problems]), *_fragment_hint(request.path)]) from None
+
+
+def _fragment_hint(path: Path) -> list[Problem]:
+    around = _bundle_around(path)
+    if around is None or path.name in bundle.ROOT_NAMES:
+        return []
+    return [Problem(f"this file looks like a part of {around}: run that, with --job", path, severity="warning")]
 
 
 def _bundle_around(path: Path) -> Path | None:
@@ -289,11 +288,7 @@ def _bundle_around(path: Path) -> Path | None:
     return next((file for file in candidates if file.is_file()), None)
 
 
-def _written_jobs(root: Node) -> list[tuple[str, Node]]:
-    return list(root.members("resources", "jobs").items())
-
-
-def _duplicate_tasks(job: Node, key: str) -> list[Problem]:
+def _duplicates(job: Node, key: str) -> list[Problem]:
     """Two tasks of one key in one list: merged by the bundle tool, but hardly ever meant."""
     return [problem for problem in check(job, f"resources.jobs.{key}") if "duplicate task_key" in problem.message]
 
@@ -313,12 +308,18 @@ def _loaded(
             own: list[Problem] = []
             loaded[key] = _job(key, node, official.get(key), info, request, own, prefix)
         except InvalidSpec as error:
-            own.extend(error.problems)
+            own.extend(problem for problem in error.problems if not _is_told(problem, problems))
         problems.extend(_with_task_key(problem, node) for problem in own)
     ordered = _in_order(problems)
     if any(problem.severity == "error" for problem in ordered) and not request.keep_going:
         raise InvalidSpec(ordered)
     return LoadedSpec(loaded, info, tuple(ordered), request.root)
+
+
+def _is_told(problem: Problem, told: list[Problem]) -> bool:
+    """A reference without a value is one fault, not a second one for standing where a number belongs."""
+    place = (problem.file, problem.line, problem.column)
+    return problem.line is not None and any(place == (p.file, p.line, p.column) for p in told if p.severity == "error")
 
 
 def _with_task_key(problem: Problem, job: Node) -> Problem:

@@ -150,24 +150,34 @@ def show(path: Sequence[str | int]) -> str:
     return text
 
 
-def read(path: Path) -> Node:
-    """The tree of a .yml, .yaml or .json file; InvalidSpec with the place when the text is not well formed."""
+def read(path: Path, problems: list[Problem] | None = None) -> Node:
+    """The tree of a .yml, .yaml or .json file; InvalidSpec with the place when the text is not well formed.
+
+    Keys written twice are put into `problems` when it is given, so that other faults can be told with them.
+    """
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidSpec([Problem(f"is not UTF-8 text (byte {error.start})", path)]) from None
     except OSError as error:
         raise InvalidSpec([Problem(f"cannot be read: {error.strerror}", path)]) from error
-    return parse(text, path)
+    return parse(text, path, problems)
 
 
-def parse(text: str, path: Path | None = None) -> Node:
-    """The tree of a YAML text (or of a JSON text when `path` ends in .json)."""
+def parse(text: str, path: Path | None = None, problems: list[Problem] | None = None) -> Node:
+    """The tree of a YAML text (or of a JSON text when `path` ends in .json); `problems` as for `read`."""
+    found: list[Problem] = []
     with _collector_resting():
         if path is not None and path.suffix.lower() == ".json":
             data = _json(text, path)
-            return _with_values(_Reader(_as_yaml(text), path).tree(), data)
-        return _Reader(text, path).tree()
+            node = _with_values(_Reader(_as_yaml(text), path, found).tree(), data)
+        else:
+            node = _Reader(text, path, found).tree()
+    if problems is not None:
+        problems.extend(found)
+    elif found:
+        raise InvalidSpec(found)
+    return node
 
 
 @contextmanager
@@ -213,11 +223,11 @@ def _json(text: str, path: Path) -> Any:
 class _Reader:
     """Turns one text into a tree, collecting duplicate keys on the way."""
 
-    def __init__(self, text: str, path: Path | None) -> None:
+    def __init__(self, text: str, path: Path | None, problems: list[Problem]) -> None:
         self.text = text
         self.lines = text.split("\n")
         self.path = path
-        self.problems: list[Problem] = []
+        self.problems = problems
         self.known: dict[int, tuple[Node, int]] = {}
         self.open: set[int] = set()
 
@@ -229,8 +239,6 @@ class _Reader:
             node, _ = self._convert(composed)
         except RecursionError:
             raise InvalidSpec([Problem("is nested too deeply", self.path)]) from None
-        if self.problems:
-            raise InvalidSpec(self.problems)
         return node
 
     def _compose(self) -> yaml.Node | None:

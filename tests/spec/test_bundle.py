@@ -532,3 +532,11 @@ def test_what_only_a_deployment_makes_is_noticed_once(project: Project) -> None:
     assert [doubt.split(": ", 1)[1] for doubt in made] == [
         "artifacts, resources.schemas, resources.volumes: not built or created here"
     ]
+
+
+def test_references_without_a_value_are_told_with_the_other_faults_and_once(project: Project) -> None:
+    project.write(MINIMAL + "      timeout_seconds: ${var.gone}\n      tmeout_seconds: 3\n")
+    found = project.faults()
+    assert len(found) == 2
+    assert "resources.jobs.j.timeout_seconds: reference does not exist: ${var.gone}" in found[0]
+    assert "unknown key 'tmeout_seconds'; did you mean 'timeout_seconds'?" in found[1]

@@ -215,3 +215,8 @@ def test_a_caller_may_go_on_with_what_is_readable(tmp_path: Path) -> None:
     spec = load(written(tmp_path, one_task().replace("path: a", "path: gone")), environ={}, keep_going=True)
     assert spec.job().settings.name == "j"
     assert [problem.line for problem in spec.faults] == [5]
+
+
+def test_a_key_written_twice_is_told_with_the_other_faults(tmp_path: Path) -> None:
+    found = faults(written(tmp_path, one_task("    run_iff: ALL_DONE\n", head="name: k\n")))
+    assert [fault.split(": ")[1].split(" ")[0] for fault in found] == ["the", "tasks[a].run_iff"]
