@@ -29,6 +29,10 @@ DEPRECATED: Mapping[str, tuple[str, ...]] = {
     "task_key": ("task", "name"),
 }
 
+# There is no workspace here: what its id and address are when nobody serves the API.
+LOCAL_WORKSPACE_ID = "0"
+LOCAL_WORKSPACE_URL = "http://127.0.0.1:8765"
+
 # How RunState.trigger_info names what a trigger knew when it fired.
 TRIGGER_TIME = "time"  # epoch ms
 TRIGGER_LOCATION = "location"
@@ -99,8 +103,8 @@ class Scope:
     execution_count: int = 1
     notebook_path: str | None = None
     upstream: Callable[[str], Upstream | None] = _nobody  # a function: most tasks ask for few of thousands
-    workspace_id: str = ""
-    workspace_url: str = ""
+    workspace_id: str = LOCAL_WORKSPACE_ID
+    workspace_url: str = LOCAL_WORKSPACE_URL
     input: Any = _NO_INPUT  # the element, inside a for_each task
     backfill: int | None = None
 
@@ -407,7 +411,13 @@ def _time(form: str, at: int | None, otherwise: str) -> Any:
 
 
 def scope_of(
-    state: RunState, key: str, *, workspace_id: str = "", workspace_url: str = "", task_run_id: int, at: int
+    state: RunState,
+    key: str,
+    *,
+    workspace_id: str = LOCAL_WORKSPACE_ID,
+    workspace_url: str = LOCAL_WORKSPACE_URL,
+    task_run_id: int,
+    at: int,
 ) -> Scope:
     """What the references of an attempt that is about to start mean; `key` may be an iteration's (`loop[3]`)."""
     task = state.tasks[key]

@@ -17,7 +17,6 @@ from typing import Any, Self
 from dbutils_local.core.events import Event
 from dbutils_local.core.state import RunState
 from dbutils_local.errors import UserError
-from dbutils_local.notify.channels import send_mail, send_to
 from dbutils_local.notify.rules import Message, Rules, messages
 from dbutils_local.settings import Settings
 
@@ -93,6 +92,9 @@ class Notifier:
             )
 
     def _attempt(self, message: Message) -> None:
+        # Here, because the libraries it needs cost a run without notifications 30 ms.
+        from dbutils_local.notify.channels import send_mail, send_to
+
         if message.addresses:
             send_mail(message.addresses, message, self._settings)
         else:
