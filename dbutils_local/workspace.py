@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbutils_local.core import machine
 from dbutils_local.core.events import Event, Noticed, RunCreated, RunQueued, RunRepaired, RunSkipped
@@ -24,6 +24,9 @@ from dbutils_local.settings import Settings
 from dbutils_local.spec.job import JobSettings, resolved
 from dbutils_local.store import artifacts
 from dbutils_local.store.records import JobRecord, Page, RunFilter, RunStore, RunSummary
+
+if TYPE_CHECKING:
+    from dbutils_local.engine.schedule import Scheduler
 
 # Folded runs kept for the next look: enough for every run a page of clients polls at once.
 CACHED_RUNS = 128
@@ -295,6 +298,18 @@ class Workspace:
             artifacts.delete(self.settings.runs, run_id)
         return gone
 
+    def scheduler(self) -> Scheduler:
+        """What fires the stored jobs' triggers; to be started by a server and stopped with it."""
+        from dbutils_local.engine.schedule import Scheduler
+        from dbutils_local.files import Files
+
+        files = Files(self.settings.home, self.root)
+
+        def start_run(job_id: int, trigger: str, info: Mapping[str, Any]) -> None:
+            self.run_now(job_id, trigger=trigger, trigger_info=info)
+
+        return Scheduler(self.store, start_run, self.start_queued, files.stamps)
+
     def start_queued(self, job_id: int) -> None:
         """Launch queued runs of a job for as long as its max_concurrent_runs allow."""
         try:
@@ -432,10 +447,11 @@ class Workspace:
         return path if path.is_file() else None
 
     def logs(self, run_id: int, key: str, attempt: int) -> str:
-        """What an attempt wrote to stdout and stderr: the last 5 MB."""
-        from dbutils_local.engine.report import logs
+        """What an attempt wrote to stdout and stderr, or its cells printed: the last 5 MB."""
+        from dbutils_local.engine.report import logs, printed
 
-        return logs(self.attempt_folder(run_id, key, attempt))
+        folder = self.attempt_folder(run_id, key, attempt)
+        return logs(folder) or printed(folder)
 
     def delete_run(self, run_id: int) -> None:
         """Forget a finished run and its artifacts; InvalidState while it is active."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from dbutils_local.core.state import RunState
@@ -32,6 +33,16 @@ def logs(folder: Path) -> str:
     """The last 5 MB of stdout, then of stderr."""
     parts = [artifacts.tail(folder / name) for name in (artifacts.STDOUT, artifacts.STDERR)]
     return "".join(f"[earlier output left out]\n{part.text}" if part.truncated else part.text for part in parts)
+
+
+def printed(folder: Path) -> str:
+    """What a notebook's cells printed so far, from its executed copy: a notebook has no log files of its own."""
+    try:
+        cells = json.loads((folder / artifacts.NOTEBOOK).read_text("utf-8"))["cells"]
+        outputs = [output for cell in cells for output in cell.get("outputs", ()) if output["output_type"] == "stream"]
+        return "".join(text if isinstance(text := output["text"], str) else "".join(text) for output in outputs)
+    except (OSError, ValueError, KeyError):
+        return ""  # not there yet, or just being written
 
 
 def _notebook(path: Path) -> str:

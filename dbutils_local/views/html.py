@@ -26,7 +26,9 @@ a{color:#2272b4}@media(prefers-color-scheme:dark){a{color:#7ab8f0}}
 .soft{color:var(--dbl-soft)}.scroll{overflow:auto;border:1px solid var(--dbl-grid);border-radius:6px;padding:4px}
 table{border-collapse:collapse;width:100%;font-size:13px}th{text-align:left;color:var(--dbl-soft);font-weight:500}
 table.pairs{width:auto}table.pairs td:first-child{min-width:180px}
-td,th{border-bottom:1px solid var(--dbl-grid);padding:6px 10px 6px 0;vertical-align:top;overflow-wrap:anywhere}
+td,th{border-bottom:1px solid var(--dbl-grid);padding:6px 14px 6px 0;vertical-align:top;white-space:nowrap}
+td:first-child{white-space:normal;overflow-wrap:anywhere;min-width:90px}
+td:last-child{white-space:normal;overflow-wrap:anywhere;padding-right:0}
 td.number{white-space:nowrap}tr.iteration td:first-child{padding-left:18px}
 .state{display:inline-block;padding:0 9px;border-radius:10px;border:1px solid;font-size:12px;white-space:nowrap}
 code,pre{font:12.5px/1.45 ui-monospace,Menlo,Consolas,monospace}
@@ -136,7 +138,7 @@ def _table_row(task: TaskView, links: Mapping[str, str], iteration: bool) -> str
     name = escape(task.key)
     link = links.get(task.key)
     said = task.error or (task.value if task.value is not None else task.message if task.word != "SUCCESS" else "")
-    if task.loop is not None:
+    if task.loop is not None and not task.error:
         said = f"{task.loop.succeeded} of {task.loop.total} iterations succeeded"
     cells = (
         f'<a href="{escape(link)}">{name}</a>' if link else name,

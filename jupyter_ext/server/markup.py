@@ -181,7 +181,7 @@ def _trigger(row: JobRecord) -> str:
             next((name for name in ("periodic", "file_arrival", "table_update") if trigger.get(name)), "trigger")
             + paused
         )
-    return f"continuous{paused}" if settings.get("continuous") else "none"
+    return f"continuous{paused}" if settings.get("continuous") else "no trigger"
 
 
 # ---------------------------------------------------------------- one job
@@ -393,7 +393,7 @@ def _iterations(site: Site, seen: TaskPage) -> str:
 
 
 def _logs(link: str, seen: TaskPage) -> str:
-    running = not seen.task.is_final
+    running = not seen.task.is_final and bool(seen.task.attempts)
     if not seen.logs and not running:
         return ""
     live = f' data-live="{escape(link)}/logs?attempt={seen.number}" data-kind="text"' if running else ""

@@ -19,7 +19,8 @@ for (const frame of document.querySelectorAll('iframe')) {
 
 const live = document.querySelector('[data-live]');
 const showText = text => {
-  if (live.textContent !== text) live.textContent = text;
+  if (live.textContent === text) return;
+  live.textContent = text;
   for (const frame of document.querySelectorAll('iframe')) frame.contentWindow.location.reload();
 };
 const showPicture = text => {

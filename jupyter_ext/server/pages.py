@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from dbutils_local.errors import MissingExtra, NotFound, UserError
 from dbutils_local.store import artifacts
 from dbutils_local.store.records import JobRecord, RunFilter
 from dbutils_local.views.notebook import notebook_html
-from dbutils_local.views.snapshot import Snapshot, snapshot
+from dbutils_local.views.snapshot import Snapshot, TaskView, snapshot
 from jupyter_ext.server import markup
 from jupyter_ext.server.base import Guarded
 from jupyter_ext.server.markup import Filters, Site, TaskPage
@@ -219,9 +220,14 @@ class TaskHandler(Pages):
             number,
             logs=self.desk.workspace.logs(run_id, key, number),
             failure=task.attempts[number].failure,
-            has_notebook=(folder / artifacts.NOTEBOOK).is_file(),
+            has_notebook=(folder / artifacts.NOTEBOOK).is_file() or _is_coming(task),
             children=children,
         )
+
+
+def _is_coming(task: TaskView) -> bool:
+    """Whether a notebook will be there in a moment."""
+    return task.kind == "notebook_task" and not task.is_final
 
 
 def _attempt_number(text: str) -> int | None:
@@ -269,16 +275,16 @@ class TaskNotebook(Pages):
         folder = self.desk.workspace.attempt_folder(run_id, key, number)
         file = folder / artifacts.CHILDREN / Path(child).name if child else folder / artifacts.NOTEBOOK
         if not file.is_file():
-            raise NotFound("There is no executed notebook yet.")
+            return "<p>Nothing to see yet.</p>"
         import nbformat
 
         read: Any = nbformat.read
         try:
             return notebook_html(read(file, as_version=4))
         except MissingExtra as error:
-            return f"<p>{error}</p>"
-        except ValueError as error:
-            raise NotFound("The notebook is being written; look again in a moment.") from error
+            return f"<p>{escape(str(error))}</p>"
+        except ValueError as error:  # it is just being written
+            return f"<p>The notebook cannot be read just now: {escape(str(error))}</p>"
 
 
 class JobsPage(Pages):
