@@ -1,0 +1,1 @@
+"""What people write: jobs and bundles as frozen models, with the place of every complaint."""
