@@ -121,6 +121,20 @@ class Files:
     def _is_top(self, name: str) -> bool:
         return name in ("dbfs:/", "dbfs:/Volumes")
 
+    def stamps(self, folder: str) -> dict[str, tuple[int, int]]:
+        """Size in bytes and time of the last change (ms) of every file at or below a path; none if nothing is there."""
+        try:
+            entries = self.listing(folder)
+        except NotFound:
+            return {}
+        found: dict[str, tuple[int, int]] = {}
+        for entry in entries:
+            if entry.path.endswith("/"):
+                found.update(self.stamps(entry.path))
+            else:
+                found[entry.path] = (entry.size, entry.modified)
+        return found
+
     def head(self, path: str, count: int) -> tuple[bytes, bool]:
         """The first `count` bytes, and whether there are more."""
         with closing(self._file(path).open("rb")) as file:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from dbutils_local.core.state import RunState
 from dbutils_local.engine.launcher import Launcher
+from dbutils_local.engine.schedule import Scheduler
 from dbutils_local.errors import NotFound
 from dbutils_local.settings import Settings
 from dbutils_local.wire.ids import waiting_task
@@ -28,6 +29,7 @@ class Desk:
         self.roots = roots
         self._reading = threading.RLock()
         self._launcher: Launcher | None = None
+        self._scheduler: Scheduler | None = None
 
     @classmethod
     def open(cls, start: Path, settings: Settings | None = None) -> Desk:
@@ -38,6 +40,8 @@ class Desk:
         desk._launcher = Launcher(known)
         desk._launcher.start()
         workspace.launch_with(desk._launcher)
+        desk._scheduler = workspace.scheduler()
+        desk._scheduler.start()
         return desk
 
     @property
@@ -63,5 +67,7 @@ class Desk:
 
     def close(self) -> None:
         """Let go of everything; runs in flight go on in their own processes."""
+        if self._scheduler is not None:
+            self._scheduler.stop()
         if self._launcher is not None:
             self._launcher.close()
