@@ -19,6 +19,9 @@ PRELOAD = (
     "tomllib",
 )
 
+# In the environment of a kernel that a server with our labextension started.
+LABEXTENSION = "DBUTILS_LOCAL_LABEXTENSION"
+
 # Everything is imported inside the functions: each of the three callers needs only its own third.
 
 

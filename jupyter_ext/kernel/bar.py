@@ -21,16 +21,17 @@ class OnChange(Enum):
 
 
 class Bar:
-    """One comm a kernel; says nothing until the frontend's side has said hello.
+    """One comm a kernel. Opening it where no labextension listens is harmless: the frontend closes it again.
 
-    Opening the comm where no labextension listens is harmless: the frontend closes it again.
+    What the frontend says is heard only after every cell that already waits (a Run all); so where a server with our
+    labextension started this kernel, it is `expected` to be there until it hangs up.
     """
 
-    def __init__(self, on_change: OnChange = OnChange.NOTHING) -> None:
+    def __init__(self, on_change: OnChange = OnChange.NOTHING, *, expected: bool = False) -> None:
         self.on_change = on_change
+        self._there = expected
         self._lock = threading.RLock()
         self._comm: Any = None
-        self._there = False
         self._model_id: str | None = None
         self._arrivals: list[Callable[[], None]] = []
         self._cell: str | None = None
@@ -38,7 +39,7 @@ class Bar:
 
     @property
     def is_there(self) -> bool:
-        """Whether a frontend has answered."""
+        """Whether a frontend has answered, or is expected to."""
         return self._there
 
     def open(self) -> None:
@@ -57,6 +58,7 @@ class Bar:
         """Hang up."""
         with self._lock:
             opened, self._comm, self._there = self._comm, None, False
+            self._arrivals.clear()
         if opened is not None:
             opened.close()
 

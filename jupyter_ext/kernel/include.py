@@ -50,6 +50,7 @@ async def include(face: Face, line: str) -> None:
     pieces = pieces_of(path)
     with _entered(face, path), session.widgets.bind(_arguments(face, call)):
         for piece in pieces:
+            face.prepare(piece.source)
             try:
                 await run_piece(face.ip, piece)
             except Exception as error:

@@ -55,13 +55,10 @@ class Panel:
                 self._box.close_all() if hasattr(self._box, "close_all") else self._box.close()
             self._box, self._shown, self._controls = None, None, {}
 
-    def show_again(self) -> None:
-        """Put the panel where it belongs now: in the bar if there is one, else below the running cell."""
+    def find_home(self) -> None:
+        """Show the panel below the running cell if no bar shows it: the frontend has hung up since it was drawn."""
         with self._lock:
-            if self._box is None:
-                return
-            self._bar.show(self._box.model_id)
-            if not self._bar.is_there:
+            if self._controls and self._shown is None and not self._bar.is_there:
                 self._display()
 
     def _on_event(self, event: WidgetEvent) -> None:
@@ -125,8 +122,7 @@ class Panel:
         self._box.children = children
         self._box.layout.display = "flex" if children else "none"
         self._bar.show(self._box.model_id if children else None)
-        if children and not self._bar.is_there and self._shown is None:
-            self._display()
+        self.find_home()
 
     def _display(self) -> None:
         from IPython.display import display

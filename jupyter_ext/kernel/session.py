@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dbutils_local.dbutils.children import guard_interrupts
 from dbutils_local.dbutils.session import current, current_session
 from dbutils_local.kernels.environment import VARIABLE
+from jupyter_ext import LABEXTENSION
 from jupyter_ext.kernel.outputs import Curtain
 
 if TYPE_CHECKING:
@@ -141,7 +142,9 @@ class Face:
         from jupyter_ext.kernel.panel import Panel
 
         if self.bar is None:
-            self.bar = Bar(OnChange(self.session.settings.on_widget_change))
+            self.bar = Bar(
+                OnChange(self.session.settings.on_widget_change), expected=LABEXTENSION in self.session.environ
+            )
             self.bar.open()
             self._undo.callback(self.bar.close)
         self.panel = Panel(self.session.widgets, self.bar, by_name=self.session.settings.widget_order == "name")
@@ -191,6 +194,8 @@ class Face:
         self.curtain.budget.refill()
         if self.bar is not None:
             self.bar.enter_cell(getattr(info, "cell_id", None))
+        if self.panel is not None:
+            self.panel.find_home()
         self.prepare(info.raw_cell or "")
 
     def prepare(self, source: str) -> None:

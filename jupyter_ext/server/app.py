@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import secrets
 import sys
 import threading
@@ -16,6 +17,7 @@ from traitlets.config import Config
 
 from dbutils_local.errors import HomeUnusable, UserError
 from dbutils_local.settings import Settings
+from jupyter_ext import LABEXTENSION
 from jupyter_ext.server.base import Api
 from jupyter_ext.server.desk import Desk
 from jupyter_ext.server.discovery import DISCOVERY, Front, WellKnown
@@ -41,6 +43,7 @@ class App(ExtensionApp):
     def initialize_settings(self) -> None:
         """The desk is opened by the first request, unless this server is there for nothing else."""
         self._opening = threading.Lock()
+        os.environ[LABEXTENSION] = "1"  # kernels inherit it
         if self.alone:
             self.opened()
 

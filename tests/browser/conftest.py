@@ -21,7 +21,7 @@ import nbformat
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-TIMEOUT = 90_000  # ms: a loaded machine is slow
+TIMEOUT = 60_000  # ms: a loaded machine is slow
 TOKEN = "tok-of-the-browser-tests"
 
 
@@ -108,6 +108,18 @@ class Screen:
     requests: list[str]
     complaints: list[str]
 
+    def load(self, *, reset: bool) -> None:
+        """Load JupyterLab (anew)."""
+        self.page.goto(f"{self.lab.url}/lab?{'reset&' if reset else ''}token={TOKEN}")
+        self.page.wait_for_function("window.jupyterapp && jupyterapp.restored")
+        self.page.evaluate("jupyterapp.restored")
+
+    def theme(self, name: str) -> None:
+        """Change JupyterLab's theme."""
+        self.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
+        self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+        self.page.wait_for_timeout(300)
+
     def shoot(self, name: str) -> Path:
         """Keep a picture under artifacts/."""
         folder = REPOSITORY / "artifacts" / "browser"
@@ -127,9 +139,7 @@ def screen(lab: Lab) -> Iterator[Screen]:
         seen = Screen(page, lab, [], [])
         page.on("request", lambda request: seen.requests.append(request.url))
         page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-        page.goto(f"{lab.url}/lab?reset&token={TOKEN}")
-        page.wait_for_function("window.jupyterapp && jupyterapp.restored")
-        page.evaluate("jupyterapp.restored")
+        seen.load(reset=True)
         yield seen
         browser.close()
 
@@ -141,17 +151,21 @@ class Notebook:
         self.screen = screen
         self.page = screen.page
         self.path = path
+        self.panel = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+        self.cells = self.panel.locator(".jp-Notebook .jp-Cell")
+        self.bar = self.panel.locator(".dbl-bar")
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Open it, and wait until its kernel is connected."""
         self.page.evaluate(
             """async path => {
               const w = await jupyterapp.commands.execute('docmanager:open', {path});
               await w.context.ready; await w.revealed; await w.sessionContext.ready;
               await w.sessionContext.session.kernel.info
             }""",
-            path.relative_to(screen.lab.root).as_posix(),
+            self.path.relative_to(self.screen.lab.root).as_posix(),
         )
-        self.panel = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-        self.cells = self.panel.locator(".jp-Notebook .jp-Cell")
-        self.bar = self.panel.locator(".dbl-bar")
 
     def start(self, index: int) -> None:
         """Run a cell and return at once."""

@@ -32,3 +32,90 @@ def test_a_value_changed_in_the_bar_is_read_by_the_next_cell(open_notebook: Any,
     assert eval(shown) == {"b_day": "2026-12-24", "a_city": "Rome", "c_free": "x", "d_many": "1,3"}
     assert not [url for url in screen.requests if not url.startswith((screen.lab.url, "data:", "blob:"))]
     assert screen.complaints == []
+
+
+def test_a_reloaded_page_finds_the_bar_again(open_notebook: Any, screen: Any) -> None:
+    notebook = open_notebook(
+        ["%load_ext dbutils_local\ndbutils.widgets.text('t', 'before')", "dbutils.widgets.get('t')"]
+    )
+    notebook.run(0)
+    notebook.saved()
+    screen.load(reset=False)
+    notebook.reopen()
+    field = notebook.bar.locator(".widget-text input")
+    expect(field).to_have_value("before")
+    field.fill("after")
+    field.press("Enter")
+    assert notebook.run(1) == "'after'"
+
+
+def test_a_panel_defined_in_the_loading_cell_moves_into_the_bar(open_notebook: Any) -> None:
+    notebook = open_notebook(["%load_ext dbutils_local\ndbutils.widgets.text('t', '1', 'Label')"])
+    notebook.run(0)
+    expect(notebook.bar).to_be_visible()
+    expect(notebook.cells.nth(0).locator(".widget-text")).to_have_count(0)
+
+
+def test_exit_stops_a_run_all_without_a_red_traceback(open_notebook: Any, screen: Any) -> None:
+    notebook = open_notebook(
+        ["%load_ext dbutils_local", "print('lost')\ndbutils.notebook.exit('done early')", "print('never')"]
+    )
+    notebook.run_all()
+    assert notebook.wait(1) == "Notebook exited: done early"
+    screen.page.wait_for_timeout(1000)
+    assert notebook.text(2) == ""
+    expect(notebook.cells.nth(1).locator("[data-mime-type='application/vnd.jupyter.stderr']")).to_have_count(0)
+    screen.shoot("exit")
+
+
+def test_after_a_restart_a_run_all_goes_on_in_a_fresh_python(open_notebook: Any) -> None:
+    notebook = open_notebook(
+        [
+            "%load_ext dbutils_local\ndbutils.widgets.text('t', 'kept')\nleft = 1",
+            "dbutils.library.restartPython()",
+            "print('left' in globals(), dbutils.widgets.get('t'))",
+            "print('last')",
+        ]
+    )
+    notebook.run_all()
+    expect(notebook.cells.nth(3).locator(".jp-OutputArea-output")).to_have_text("last\n", timeout=90_000)
+    assert notebook.text(2).strip() == "False kept"
+    expect(notebook.bar.locator(".widget-text input")).to_have_value("kept")
+
+
+def test_a_change_runs_the_cells_that_read_the_widget_and_no_sql(open_notebook: Any) -> None:
+    notebook = open_notebook(
+        [
+            "%load_ext dbutils_local\ndbutils.widgets.text('t', '1')",
+            "print('reads', dbutils.widgets.get('t'))",
+            "print('reads not')",
+        ]
+    )
+    for index in range(3):
+        notebook.run(index)
+    notebook.bar.locator("select").select_option("run_accessed_commands")
+    notebook.bar.locator(".widget-text input").fill("2")
+    notebook.bar.locator(".widget-text input").press("Enter")
+    expect(notebook.cells.nth(1).locator(".jp-OutputArea-output")).to_have_text("reads 2\n")
+    expect(notebook.cells.nth(2).locator(".jp-InputPrompt")).to_have_text("[3]:")
+
+
+def test_a_table_is_good_to_look_at_in_both_themes(open_notebook: Any, screen: Any) -> None:
+    notebook = open_notebook(
+        [
+            "%load_ext dbutils_local",
+            "import pandas as pd\ncities = ['Oslo', 'Rome', None] * 20\n"
+            "display(pd.DataFrame({'city': cities, 'n': range(60), 'mean': [1.5, 2.25, 3.0] * 20}))",
+            "displayHTML('<h2>Sandboxed</h2><p>text</p>')",
+        ]
+    )
+    notebook.run(0)
+    shown = notebook.run(1)
+    assert "60 rows · 3 columns" in shown
+    notebook.run(2)
+    frame = notebook.cells.nth(2).frame_locator("iframe")
+    expect(frame.locator("h2")).to_have_text("Sandboxed")
+    screen.shoot("table-light")
+    screen.theme("JupyterLab Dark")
+    screen.shoot("table-dark")
+    screen.theme("JupyterLab Light")

@@ -25,7 +25,8 @@ def test_a_pandas_frame_is_a_table_with_types_and_numbers_on_the_right() -> None
     pandas = pytest.importorskip("pandas")
     found = table(pandas.DataFrame({"city": ["Oslo", None], "n": [1, 2]}))
     assert found.columns == ("city", "n")
-    assert found.types == ("object", "int64")
+    assert found.types[0] in ("object", "str")  # pandas 2 and 3
+    assert found.types[1] == "int64"
     assert found.rows == (("Oslo", "1"), (None, "2"))
     assert found.right == (False, True)
     assert found.footing == "2 rows · 2 columns"

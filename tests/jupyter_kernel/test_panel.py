@@ -111,6 +111,18 @@ def test_a_bar_that_answers_gets_the_panel_and_the_cell_stays_empty(frontend: An
     assert frontend.heard[-1] == {"model_id": box, "on_change": "do_nothing"}
 
 
+def test_an_expected_bar_that_hangs_up_leaves_the_panel_to_the_next_cell(frontend: Any) -> None:
+    frontend.run("import os; os.environ['DBUTILS_LOCAL_LABEXTENSION'] = '1'")
+    frontend.run("%unload_ext dbutils_local")
+    frontend.run("%load_ext dbutils_local\nos.environ.pop('DBUTILS_LOCAL_LABEXTENSION')")
+    assert frontend.run("dbutils.widgets.text('a', '')").outputs == []
+    session = frontend.kernel.client.session
+    message = session.msg("comm_close", {"comm_id": frontend.bar, "data": {}})
+    frontend.kernel.client.shell_channel.send(message)
+    frontend.kernel.wait_idle(message["header"]["msg_id"])
+    assert "application/vnd.jupyter.widget-view+json" in frontend.run("1").outputs[0]["data"]
+
+
 def test_a_bar_that_answers_late_takes_the_panel_over(frontend: Any) -> None:
     frontend.run("dbutils.widgets.text('a', '')")
     frontend.send(frontend.bar, {"hello": True})

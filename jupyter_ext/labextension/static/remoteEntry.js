@@ -72,6 +72,11 @@
     }
 
     show(id, onChange) {
+      if (id && id === this.shown) {
+        this.select.value = onChange ?? this.select.value;
+        return;
+      }
+      this.shown = id;
       while (this.box.widgets.length) this.box.widgets[0].dispose();
       this.watch?.disconnect();
       if (!id) return this.box.hide();
@@ -86,12 +91,11 @@
     }
 
     choice(chosen) {
-      const select = element('select', { title: 'What to do when a widget changes' });
+      const select = (this.select = element('select', { title: 'What to do when a widget changes' }));
       select.append(...ON_CHANGE.map(([value, text]) => element('option', { value, textContent: text })));
       select.value = chosen ?? 'do_nothing';
       select.onchange = () => this.comm.send({ on_change: select.value });
-      const widget = new this.lab.Widget({ node: element('label', { className: 'dbl-on-change' }, 'On change: ', select) });
-      return widget;
+      return new this.lab.Widget({ node: element('label', { className: 'dbl-on-change' }, 'On change: ', select) });
     }
 
     // The header gives its children no height of their own.
