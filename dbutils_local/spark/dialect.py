@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import pairwise
 
 from dbutils_local.errors import NotSupportedHere
 from dbutils_local.sql.scan import Kind, Token, bare, code, unquote
@@ -132,8 +133,23 @@ _REFUSED = {
 _WITHOUT_DELTA = {"MERGE": "MERGE INTO", "UPDATE": "UPDATE", "DELETE": "DELETE FROM"}
 
 _READING = frozenset(
-    "SELECT SHOW DESCRIBE DESC EXPLAIN USE SET VALUES RESET LIST DECLARE CACHE UNCACHE REFRESH CLEAR TABLE".split()
-)  # noqa: SIM905
+    (
+        "SELECT",
+        "SHOW",
+        "DESCRIBE",
+        "DESC",
+        "EXPLAIN",
+        "USE",
+        "SET",
+        "VALUES",
+        "RESET",
+        "LIST",
+        "DECLARE",
+        "CACHE",
+        "UNCACHE",
+    )
+    + ("REFRESH", "CLEAR", "TABLE")
+)
 
 
 def plan(statement: str, means: Means) -> Plan:
@@ -450,7 +466,7 @@ def _typed_group(tokens: Sequence[Token], opening: int) -> bool:
     if tokens[opening].text != "(":
         return False
     inside = tokens[opening + 1 : _closing(tokens, opening)]
-    return any(one.kind is Kind.NAME and two.kind is Kind.NAME for one, two in zip(inside, inside[1:], strict=False))
+    return any(one.kind is Kind.NAME and two.kind is Kind.NAME for one, two in pairwise(inside))
 
 
 def _replacing(text: str, name: str) -> tuple[str, ...]:

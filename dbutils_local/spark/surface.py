@@ -122,7 +122,7 @@ class Surface:
             self.tell(notice)
         if step.act is not Act.RUN:
             return self._own(step)
-        frames = [self._checked(lambda one=one: run(one, args)) for one in step.texts]
+        frames = [self._checked(functools.partial(run, one, args)) for one in step.texts]
         if step.changes:
             self.warehouse.publish()
         return frames[-1]
@@ -245,7 +245,7 @@ def _wrap_all() -> None:
     from pyspark.sql import DataFrameReader, DataFrameWriter, DataFrameWriterV2, SparkSession
     from pyspark.sql.catalog import Catalog
     from pyspark.sql.conf import RuntimeConfig
-    from pyspark.sql.streaming import DataStreamReader, DataStreamWriter
+    from pyspark.sql.streaming.readwriter import DataStreamReader, DataStreamWriter
 
     _wrap(SparkSession, ["sql"], _around_sql)
     _wrap(SparkSession, ["table"], _around_table)

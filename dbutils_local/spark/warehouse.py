@@ -135,7 +135,7 @@ class Warehouse:
         location = metadata.storage().locationUri()
         found = {
             "kind": kind,
-            "ddl": rows[0].getString(0) if not isinstance(rows, list) else rows[0].getString(0),
+            "ddl": rows[0].getString(0),
             "look": look,
         }
         if kind == _VIEW:

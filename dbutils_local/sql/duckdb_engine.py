@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from dbutils_local.errors import HomeUnusable, NotSupportedHere, UserError
-from dbutils_local.sql import names, prelude, steps
+from dbutils_local.sql import names, prelude, steps, warehouse
 from dbutils_local.sql.engine import ROW_LIMIT, StatementFailed, StatementResult
 from dbutils_local.sql.files import reader
 from dbutils_local.sql.frame import SqlFrame, Table
-from dbutils_local.sql.lock import exclusive
 from dbutils_local.sql.parameters import substitute_get_argument, substitute_legacy
 from dbutils_local.sql.scan import Statement, quote, split
 from dbutils_local.sql.steps import Column, Count, Scope, Step, Variable
@@ -70,6 +69,11 @@ class DuckDbEngine:
         with self.open():
             return [self._run(statement, values) for statement in statements]
 
+    def interrupt(self) -> None:
+        """Stop the statement that runs now, from another thread; it raises StatementFailed."""
+        if self._connection is not None:
+            self._connection.interrupt()
+
     def close(self) -> None:
         """End the session; the files stay."""
         with self._turn:
@@ -79,18 +83,6 @@ class DuckDbEngine:
 
     # --- files and lock ---
 
-    @property
-    def lock_file(self) -> Path:
-        """What to lock while the warehouse files are opened by something else, such as dbt."""
-        return self._folder / "warehouse.lock"
-
-    def file_of(self, catalog: str) -> Path:
-        """The DuckDB file of a catalog."""
-        name = names.canonical(catalog)
-        if name == names.DEFAULT_CATALOG:
-            return self._folder / "warehouse.duckdb"
-        return self._folder / "catalogs" / f"{name}.duckdb"
-
     @contextmanager
     def open(self) -> Iterator[Any]:
         """The connection with every catalog attached, under the lock; nested use in one thread is one turn."""
@@ -98,7 +90,7 @@ class DuckDbEngine:
             if self._depth:
                 yield self._connection
                 return
-            with exclusive(self.lock_file):
+            with warehouse.turn(self._folder):
                 connection = self._session()
                 self._depth += 1
                 try:
@@ -119,8 +111,11 @@ class DuckDbEngine:
                 self._connection.execute(statement)
         return self._connection
 
+    def _file(self, catalog: str) -> Path:
+        return warehouse.file_of(self._folder, catalog)
+
     def _catalogs(self) -> list[str]:
-        found = sorted(path.stem for path in (self._folder / "catalogs").glob("*.duckdb"))
+        found = [names.outside(path.stem) for path in warehouse.catalog_files(self._folder)]
         return list(dict.fromkeys([*(names.canonical(name) for name in self._known), *found]))
 
     def _attach_all(self, connection: Any) -> None:
@@ -131,7 +126,7 @@ class DuckDbEngine:
     def _attach(self, connection: Any, catalog: str) -> None:
         import duckdb
 
-        file, attached = self.file_of(catalog), names.ident(names.inside(catalog))
+        file, attached = self._file(catalog), names.ident(names.inside(catalog))
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         new = not file.exists()
         try:
@@ -281,7 +276,12 @@ class DuckDbEngine:
         return f"SELECT {', '.join(outer)} FROM ({sql}) AS dbutils_local_shaped({', '.join(inner)})"
 
     def _rows(
-        self, text: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]], notice: str | None = None
+        self,
+        text: str,
+        columns: tuple[str, ...],
+        rows: Sequence[tuple[Any, ...]],
+        notice: str | None = None,
+        cast: str | None = None,
     ) -> StatementResult:
         """An answer made here, as a result with a frame like any other."""
         if not rows:
@@ -294,7 +294,7 @@ class DuckDbEngine:
             for number, row in enumerate(rows)
         )
         inner = ", ".join(names.ident(name) for name in ("dbutils_local_order", *columns))
-        listed = ", ".join(names.ident(name) for name in columns)
+        listed = ", ".join(f"CAST({name} AS {cast}) AS {name}" if cast else name for name in map(names.ident, columns))
         return self._query(
             f"SELECT {listed} FROM (VALUES {values}) AS dbutils_local_rows({inner}) ORDER BY dbutils_local_order",
             text,
@@ -313,7 +313,7 @@ class DuckDbEngine:
         columns, row = _counts(step.count, answer)
         if not columns:
             return StatementResult(text, notice=step.notice)
-        return StatementResult(text, columns, ("bigint",) * len(columns), (row,), 1, step.notice)
+        return self._rows(text, columns, [row], step.notice, cast="BIGINT")
 
     def _in_transaction(self, statements: Sequence[str]) -> list[tuple[Any, ...]]:
         """Run all or none; the rows the statement that changes rows answered with."""
@@ -406,7 +406,7 @@ class DuckDbEngine:
             self._catalog, self._schema = names.DEFAULT_CATALOG, names.DEFAULT_SCHEMA
             self._use(self._connection)
         self._connection.execute(f"DETACH {names.ident(names.inside(name))}")
-        self.file_of(name).unlink()
+        self._file(name).unlink()
         return StatementResult(text)
 
     def _make_folder(self, step: steps.MakeFolder, text: str) -> StatementResult:
@@ -526,13 +526,13 @@ class DuckDbEngine:
             catalog, schema, table = step.shown.split(".")[-3:]
             rows += [("", "", ""), ("# Detailed Table Information", "", ""), ("Catalog", catalog, ""), ("Database", schema, ""), ("Table", table, ""),
                      ("Owner", self._user, ""), ("Comment", comment or "", ""), ("Type", "MANAGED", ""), ("Provider", "duckdb", ""),
-                     ("Location", str(self.file_of(catalog)), "")]  # fmt: skip
+                     ("Location", str(self._file(catalog)), "")]  # fmt: skip
         return self._rows(text, ("col_name", "data_type", "comment"), rows)
 
     def _describe_detail(self, step: steps.DescribeDetail, text: str) -> StatementResult:
         self._connection.sql(f"SELECT * FROM {step.table} LIMIT 0")
         _, comment = self._comments(step.table)
-        location = self.file_of(step.shown.split(".")[0])
+        location = self._file(step.shown.split(".")[0])
         columns = ("format", "name", "description", "location", "partitionColumns", "numFiles")
         notice = "DESCRIBE DETAIL: the table is a DuckDB table; sizes, times and properties of Delta are not kept"
         return self._rows(text, columns, [("duckdb", step.shown, comment, str(location), [], 1)], notice)
@@ -568,7 +568,7 @@ class DuckDbEngine:
         ).fetchall()
         chosen = [item for item in self._copied(step) if step.force or item not in set(known)]
         if not chosen:
-            return StatementResult(text, *_copy_answer(0), notice="COPY INTO: no new files")
+            return self._rows(text, *_copy_answer(0), notice="COPY INTO: no new files", cast="BIGINT")
         source = reader(step.format, [path for path, _, _ in chosen], step.options)
         query = step.select.replace(self._source_name(step), f"({source})") if step.select is not None else source
         additions = self._missing_columns(step, query)
@@ -580,7 +580,7 @@ class DuckDbEngine:
         before = self._connection.execute(f"SELECT count(*) FROM {step.table}").fetchone()[0]
         self._in_transaction([*additions, insert, *remember])
         after = self._connection.execute(f"SELECT count(*) FROM {step.table}").fetchone()[0]
-        return StatementResult(text, *_copy_answer(after - before))
+        return self._rows(text, *_copy_answer(after - before), cast="BIGINT")
 
     def _source_name(self, step: steps.CopyInto) -> str:
         return (
@@ -643,13 +643,8 @@ def _counts(count: Count, answer: list[tuple[Any, ...]]) -> tuple[tuple[str, ...
     return ("num_affected_rows",), (number,)
 
 
-def _copy_answer(number: int) -> tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[Any, ...], ...], int]:
-    return (
-        ("num_affected_rows", "num_inserted_rows", "num_skipped_corrupt_files"),
-        ("bigint",) * 3,
-        ((number, number, 0),),
-        1,
-    )
+def _copy_answer(number: int) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    return ("num_affected_rows", "num_inserted_rows", "num_skipped_corrupt_files"), [(number, number, 0)]
 
 
 def _with_arguments(text: str, positional: list[str], named: Mapping[str, str]) -> str:

@@ -68,6 +68,10 @@ class Engine(Protocol):
         """
         ...
 
+    def interrupt(self) -> None:
+        """Stop the statement that runs now; callable from any thread."""
+        ...
+
     def close(self) -> None:
         """End the session; temporary views and variables are gone."""
         ...
@@ -108,10 +112,11 @@ def _duckdb(settings: Settings, limit: int, places: Places | None) -> Engine:
     if importlib.util.find_spec("duckdb") is None or importlib.util.find_spec("sqlglot") is None:
         raise MissingExtra("%sql", "sql")
     from dbutils_local.sql.duckdb_engine import DuckDbEngine
+    from dbutils_local.sql.warehouse import FOLDER
 
     places = places or Places(settings.home, settings.workspace or Path.cwd())
     return DuckDbEngine(
-        settings.home / "sql",
+        settings.home / FOLDER,
         local_path=lambda path: to_local(path, places),
         user=settings.user,
         catalogs=settings.catalogs,

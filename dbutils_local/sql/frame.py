@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -124,7 +124,7 @@ class SqlFrame:
         table = self.fetch(self.sql, n + 1)
         width = 20 if truncate is True else int(truncate)
         print(
-            _grid(table.columns, table.rows[:n], width)
+            grid(table.columns, table.rows[:n], width)
             if not vertical
             else _records(table.columns, table.rows[:n], width)
         )
@@ -180,7 +180,8 @@ def _cut(text: str, width: int) -> str:
     return text[:width] if width < 4 else text[: width - 3] + "..."
 
 
-def _grid(columns: tuple[str, ...], rows: tuple[tuple[Any, ...], ...], width: int) -> str:
+def grid(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> str:
+    """Rows as Spark prints them; cells cut to `width` characters and right-aligned, 0: whole and left-aligned."""
     cells = [[_cut(cell(value), width) for value in row] for row in rows]
     widths = [max([3, len(name), *(len(row[index]) for row in cells)]) for index, name in enumerate(columns)]
     rule = "+" + "+".join("-" * size for size in widths) + "+"

@@ -636,9 +636,7 @@ def _parsed_schema(text: str) -> Any:
             return exp.DataType.build(candidate, dialect="databricks")
         except SqlglotError:
             continue
-    raise NotSupportedHere(
-        f"from_json: {text!r} is not a schema (expected such as 'a INT, b ARRAY<STRING>')"
-    )
+    raise NotSupportedHere(f"from_json: {text!r} is not a schema (expected such as 'a INT, b ARRAY<STRING>')")
 
 
 def _json_structure(kind: Any) -> Any:

@@ -25,6 +25,14 @@ class SparkEngine:
         text = substitute_get_argument(substitute_legacy(sql_text, values), values)
         return [self._run(statement, values) for statement in split(text)]
 
+    def interrupt(self) -> None:
+        """Cancel the jobs that run on the session now."""
+        context = getattr(self._session, "_sc", None)
+        if context is None:  # Spark Connect
+            self._session.interruptAll()
+        else:
+            context.cancelAllJobs()
+
     def close(self) -> None:
         """Nothing to do: the session belongs to the notebook."""
 
