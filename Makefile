@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: demo test test-clients lint types contracts bench clean
+.PHONY: demo test test-clients lint types contracts bench readme clean
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "dbutils-local needs Python 3.11 or newer: none was found (set PYTHON=...)"; exit 1; }
@@ -38,6 +38,9 @@ contracts: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m tests.benchmarks
+
+readme: .venv/.dev
+	$(BIN)/python .ci/readme.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist artifacts
