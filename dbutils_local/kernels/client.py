@@ -324,7 +324,12 @@ def _is_error(output: Any, ename: str) -> bool:
 def _error_output(error: CellError) -> Any:
     from nbformat.v4 import new_output
 
-    return new_output("error", ename=error.ename, evalue=error.evalue, traceback=list(error.traceback))
+    return new_output(
+        "error",
+        ename=error.ename,
+        evalue=error.evalue,
+        traceback=list(error.traceback) or [f"{error.ename}: {error.evalue}"],
+    )
 
 
 def _how_it_died(kernel: Kernel) -> str:

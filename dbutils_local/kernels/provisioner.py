@@ -47,6 +47,12 @@ class _Process(ForkedProcess):
 
     stdin = stdout = stderr = None
 
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code; nothing is kept open for a process that has ended."""
+        code = super().wait(timeout)
+        self.close()
+        return code
+
     def terminate(self) -> None:
         """What a forked kernel needs no time for."""
         self.kill()
