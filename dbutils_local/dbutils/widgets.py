@@ -122,6 +122,7 @@ class Widgets:
         self._passed = {name: str(value) for name, value in (parameters or {}).items()}
         self._given = {name: _Given(value, Source.PARAMETER) for name, value in self._passed.items()}
         self._kept: frozenset[str] = frozenset()  # widgets of the caller while a %run callee runs
+        self._lingering: set[str] = set()  # arguments of a %run that is over, for widgets only its callee has
         self._observers: list[Observer] = []
         self._notice = notice
 
@@ -266,9 +267,11 @@ class Widgets:
     def bind(self, arguments: Mapping[str, str]) -> Iterator[None]:
         """The scope of `%run path $name=value ...`: the callee sees `arguments`; the caller gets its own values back.
 
-        A widget only the callee defined keeps the value it was called with: there is one namespace (reference 1.8).
+        A widget only the callee defined keeps the value it was called with, for there is one namespace, until the
+        next `%run`, which starts from the defaults (reference 1.8).
         """
         with self._lock:
+            self._forget_lingering()
             before = {name: self._given.get(name) for name in arguments if name in self._widgets or name in self._given}
             outer, self._kept = self._kept, frozenset(self._widgets)
             self._given |= {name: _Given(str(value), Source.RUN) for name, value in arguments.items()}
@@ -277,11 +280,19 @@ class Widgets:
         finally:
             with self._lock:
                 self._kept = outer
+                self._lingering |= arguments.keys() - before.keys()
                 for name, given in before.items():
                     if given is None:
                         self._given.pop(name, None)
                     else:
                         self._given[name] = given
+
+    def _forget_lingering(self) -> None:
+        for name in self._lingering:
+            given = self._given.get(name)
+            if given is not None and given.source is Source.RUN:
+                self._back_to_passed(name)
+        self._lingering.clear()
 
 
 def not_defined(call: str, name: str) -> InputWidgetNotDefined:
