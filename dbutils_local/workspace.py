@@ -22,6 +22,7 @@ from dbutils_local.engine.summary import summarize
 from dbutils_local.errors import InvalidState, NotFound, UserError
 from dbutils_local.settings import Settings
 from dbutils_local.spec.job import JobSettings, resolved
+from dbutils_local.spec.update import merged, without
 from dbutils_local.store import artifacts
 from dbutils_local.store.records import JobRecord, Page, RunFilter, RunStore, RunSummary
 
@@ -127,7 +128,7 @@ class Workspace:
     ) -> None:
         """Replace the named top-level fields; `tasks` and `job_clusters` merge by key (jobs reference, 6.4)."""
         record = self.store.job(job_id)
-        self.reset_job(job_id, merged(_without(record.settings, fields_to_remove), new_settings or {}))
+        self.reset_job(job_id, merged(without(record.settings, fields_to_remove), new_settings or {}))
 
     def delete_job(self, job_id: int) -> None:
         """Forget a job and cancel its active runs; its history stays readable."""
@@ -491,42 +492,6 @@ def default_root(settings: Settings, start: Path | None = None) -> Path:
         if (folder / ".git").exists():
             return folder
     return here
-
-
-def merged(settings: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """`jobs/update`: fields of `new` replace whole fields; `tasks` and `job_clusters` merge by key, entries whole."""
-    result = {**settings, **new}
-    for name, key in (
-        ("tasks", "task_key"),
-        ("job_clusters", "job_cluster_key"),
-        ("environments", "environment_key"),
-        ("parameters", "name"),
-    ):
-        if isinstance(new.get(name), list) and isinstance(settings.get(name), list):
-            result[name] = _merged_by(key, settings[name], new[name])
-    return result
-
-
-def _merged_by(key: str, old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    given = {entry.get(key): entry for entry in new}
-    kept = [given.pop(entry.get(key), entry) for entry in old]
-    return [*kept, *given.values()]
-
-
-def _without(settings: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    result = dict(settings)
-    for name in names:
-        field_name, _, entry = name.partition("/")
-        key = {"tasks": "task_key", "job_clusters": "job_cluster_key"}.get(field_name)
-        if entry and key:
-            result[field_name] = [item for item in result.get(field_name, []) if item.get(key) != entry]
-        elif entry:
-            raise UserError(
-                f"fields_to_remove: {name!r} cannot be removed; only tasks/KEY and job_clusters/KEY name an entry"
-            )
-        else:
-            result.pop(field_name, None)
-    return result
 
 
 def _job_record(job_id: int, source: Source, creator: str, created_at: int) -> JobRecord:
