@@ -70,6 +70,8 @@ def start(home: Path, workspace: Path, *options: str) -> Served:
             served.url = found[1]
             break
     else:
+        process.wait(timeout=30)
+        process.stderr.close()
         raise AssertionError("the server did not start: " + "".join(served.said))
     # The pipe is read to its end, so that the server never waits for a reader.
     threading.Thread(target=lambda: served.said.extend(process.stderr or ()), daemon=True).start()
