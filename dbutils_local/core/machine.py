@@ -177,15 +177,18 @@ def consequences(state: RunState, now: int) -> list[Event]:
     )
 
 
-def next_wake(state: RunState) -> int | None:
-    """When `consequences` or `ready` will next change by time alone (epoch ms); None: only an event can change them."""
+def next_wake(state: RunState, seen: int = 0) -> int | None:
+    """When `consequences` or `ready` will next change by time alone (epoch ms); None: only an event can change them.
+
+    What was due at `seen` is left out: a retry that waits for a slot must not keep its driver awake.
+    """
     times: list[int] = []
     if not _is_ending(state):
         times += [state.tasks[key].due for key in state.retrying]
         times += [due for due in (_job_deadline(state), _job_warning(state)) if due is not None]
     for key in state.active:
         times += [due for due in _attempt_times(state.tasks[key]) if due is not None]
-    return min(times, default=None)
+    return min((time for time in times if time > seen), default=None)
 
 
 # ---------------------------------------------------------------- starting and ending an attempt
@@ -227,6 +230,7 @@ def _end_attempt(state: RunState, key: str, at: int, result: Result) -> Attempt:
     attempt = state.tasks[key].attempts[-1]
     attempt.ended_at, attempt.result, attempt.terminating = at, result, None
     state.active.pop(key, None)
+    state.closing.pop(key, None)
     return attempt
 
 

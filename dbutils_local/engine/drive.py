@@ -125,13 +125,14 @@ class Driver:
             if self.state.phase in (LifeCycle.PENDING, LifeCycle.QUEUED):
                 self._record(RunStarted(self._clock()))
             while True:
+                seen = self._clock()
                 self._settle()
                 if self.state.is_final and not self._running:
                     return self.state
                 started = self._start_ready()
                 self._commit()
                 if not started:
-                    self._wait()
+                    self._wait(seen)
         except BaseException:
             self._stop_everything()
             raise
@@ -208,9 +209,9 @@ class Driver:
 
     # ------------------------------------------------------------ waiting
 
-    def _wait(self) -> None:
-        """Sleep until an outcome, a request, or the next time at which something is due."""
-        wake = machine.next_wake(self.state)
+    def _wait(self, seen: int) -> None:
+        """Sleep until an outcome, a request, or the next time at which something is due that was not at `seen`."""
+        wake = machine.next_wake(self.state, seen)
         seconds = MAILBOX_INTERVAL if wake is None else min(MAILBOX_INTERVAL, max(0.0, (wake - self._clock()) / 1000))
         with contextlib.suppress(queue.Empty):
             self._hear(self._inbox.get(timeout=max(seconds, 0.001)))

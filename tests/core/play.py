@@ -111,7 +111,7 @@ class Play:
             return
         if machine.ready(self.state, self.now) and len(self.ends) < self.slots:
             return
-        wake = machine.next_wake(self.state)
+        wake = machine.next_wake(self.state, self.now)
         times = [*self.ends.values(), *([wake] if wake is not None else [])]
         assert times, f"nothing would ever happen again: {self.state}"
         self.now = max(self.now, min(times))
