@@ -41,6 +41,13 @@ class Served:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=30)
 
+    def end(self) -> None:
+        """Stop it and let go of its pipe."""
+        if self.process.poll() is None:
+            self.stop()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
 
 def start(home: Path, workspace: Path, *options: str) -> Served:
     """`dbutils-local serve` on a free port; returns when it answers."""
@@ -84,6 +91,4 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("served")
     running = start(folder / "home", folder / "workspace")
     yield running
-    running.stop()
-    if running.process.stderr is not None:
-        running.process.stderr.close()
+    running.end()

@@ -43,9 +43,8 @@ def test_a_run_outlives_its_server_and_is_found_by_the_next_one(tmp_path: Path, 
         assert "29" in ask(second, "GET", f"/api/2.2/jobs/runs/get-output?run_id={task_run}").json["logs"]
     finally:
         assert second.stop() == 0
-    for served in (first, second):
-        assert served.process.stderr is not None
-        served.process.stderr.close()
+    first.end()
+    second.end()
 
 
 def test_a_clean_end_leaves_no_process_behind(tmp_path: Path) -> None:
@@ -54,8 +53,7 @@ def test_a_clean_end_leaves_no_process_behind(tmp_path: Path) -> None:
     assert served.stop() == 0
     _, alive = psutil.wait_procs(below, timeout=10)
     assert alive == []
-    assert served.process.stderr is not None
-    served.process.stderr.close()
+    served.end()
 
 
 def test_a_home_that_cannot_be_used_is_told_in_a_sentence(tmp_path: Path) -> None:
