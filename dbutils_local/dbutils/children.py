@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import re
@@ -25,6 +26,7 @@ from dbutils_local.kernels.outbox import Child
 
 if TYPE_CHECKING:
     from dbutils_local.dbutils.session import Session
+    from dbutils_local.kernels.forkserver import ForkServer
     from dbutils_local.kernels.runner import NotebookRun
 
 MAX_VALUE: Final = 5 * 1024 * 1024  # characters of an exit value that come back
@@ -67,6 +69,7 @@ class Children:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._running: set[StopToken] = set()
+        self._server: ForkServer | None = None
         self.show: Callable[[ChildRun], None] = show
 
     def run(self, path: str, timeout_seconds: float, arguments: Mapping[str, Any]) -> str | None:
@@ -91,6 +94,27 @@ class Children:
         for stop in running:
             stop.stop()
 
+    def close(self) -> None:
+        """End the fork server, if this process has one of its own."""
+        with self._lock:
+            server, self._server = self._server, None
+        if server is not None:
+            server.close()
+
+    def _forkserver(self) -> str | None:
+        """The run's fork server; by hand one of our own, made for the first child and gone with this process."""
+        from dbutils_local.kernels.forkserver import ForkServer
+
+        given = self._session.birth.forkserver
+        settings = self._session.settings
+        if given is not None or not settings.warm_kernels or not ForkServer.is_possible():
+            return given
+        with self._lock:
+            if self._server is None or not self._server.is_running:
+                self._server = ForkServer.start(settings.preload, pool_size=0)
+                atexit.register(self.close)
+            return self._server.address
+
     def _plan(self, path: str) -> ChildRun:
         from dbutils_local.notebooks import resolve, workspace_path
 
@@ -110,12 +134,14 @@ class Children:
         return base / "children"
 
     def _execute(self, child: ChildRun, arguments: Mapping[str, str], timeout: float, stop: StopToken) -> NotebookRun:
+        from dbutils_local.kernels.imports import import_papermill
         from dbutils_local.kernels.runner import run_notebook
         from dbutils_local.notebooks import read, to_nbformat
 
+        import_papermill()  # before anything imports nbformat with all its heavy parts
         artifacts = child.executed.with_suffix("")
         artifacts.mkdir(parents=True, exist_ok=True, mode=0o700)
-        birth = child_birth(self._session.birth, child, arguments, artifacts)
+        birth = child_birth(self._session.birth, child, arguments, artifacts, self._forkserver())
         return run_notebook(
             to_nbformat(read(child.file)),
             output=child.executed,
@@ -142,7 +168,9 @@ class Children:
         return value
 
 
-def child_birth(parent: Birth, child: ChildRun, arguments: Mapping[str, str], artifacts: Path) -> Birth:
+def child_birth(
+    parent: Birth, child: ChildRun, arguments: Mapping[str, str], artifacts: Path, forkserver: str | None
+) -> Birth:
     """What a child is born with: own parameters, own run number; no task values cross, so it is no task of the job."""
     above = parent.job
     job = JobContext(
@@ -164,7 +192,7 @@ def child_birth(parent: Birth, child: ChildRun, arguments: Mapping[str, str], ar
         artifacts=artifacts,
         job=job,
         depth=parent.depth + 1,
-        forkserver=parent.forkserver,
+        forkserver=forkserver,
     )
 
 

@@ -65,7 +65,7 @@ def dbutils(workspace: Path) -> DBUtils:
         artifacts=workspace / "attempt",
         job=JobContext(1, "nightly", 2, 3, "load"),
     )
-    return DBUtils.of(Session(birth, {"HOME": str(workspace)}))
+    return DBUtils.of(Session(birth, {"HOME": str(workspace), "DBUTILS_LOCAL_WARM_KERNELS": "0"}))
 
 
 def test_a_child_gets_its_arguments_and_gives_its_exit_value(dbutils, workspace, capsys):
@@ -112,6 +112,24 @@ def test_children_run_at_once_from_threads(dbutils, workspace):
         values = list(pool.map(lambda what: dbutils.notebook.run("child", 60, {"what": what}), ["a", "b"]))
     assert values == ["a", "b"]
     assert {Path(saying.artifact).name for saying in read(workspace / "outbox")} == {"1-child.ipynb", "2-child.ipynb"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+def test_by_hand_children_come_from_a_fork_server_that_goes_with_the_parent(workspace):
+    birth = Birth(workspace / "home", workspace, "/parent", workspace / "project" / "parent.py")
+    session = Session(birth, {"HOME": str(workspace)})
+    dbutils = DBUtils.of(session)
+    try:
+        assert [dbutils.notebook.run("child", 0, {"what": what}) for what in ("a", "nest")] == [
+            "a",
+            "nested: /project/sub/deep sub True",
+        ]
+        server = session.children._server
+        assert server is not None
+        assert server.is_running
+    finally:
+        session.children.close()
+    assert not server.is_running
 
 
 def test_stopping_the_parent_stops_children_of_threads(dbutils):

@@ -53,7 +53,7 @@ def dbutils(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DBUtils:
         artifacts=tmp_path / "home" / "attempt",
         job=JobContext(1, "job", 2, 3, "task"),
     )
-    return DBUtils.of(Session(birth, {"HOME": str(tmp_path)}))
+    return DBUtils.of(Session(birth, {"HOME": str(tmp_path), "DBUTILS_LOCAL_WARM_KERNELS": "0"}))
 
 
 def holding_the_secret(folder: Path) -> list[str]:
