@@ -29,6 +29,25 @@ def write_notebook(path: Path, cells: tuple[str, ...] = CELLS) -> Path:
     return path
 
 
+def write_job(folder: Path, source: Path, count: int, chained: bool) -> Path:
+    """A job of `count` tasks that run the notebook one after the other, or none after any other."""
+    import json
+
+    folder.mkdir()
+    (folder / "notebook.ipynb").write_text(source.read_text())
+    tasks = [
+        {
+            "task_key": f"t{number:02}",
+            "notebook_task": {"notebook_path": "./notebook.ipynb"},
+            "depends_on": [{"task_key": f"t{number - 1:02}"}] if chained and number else [],
+        }
+        for number in range(count)
+    ]
+    job = folder / "job.json"
+    job.write_text(json.dumps({"name": folder.name, "tasks": tasks}))
+    return job
+
+
 def papermill_loop(source: Path, count: int, folder: Path) -> None:
     """`papermill.execute_notebook` in a loop."""
     import papermill
@@ -81,7 +100,12 @@ def ours_fan_out(source: Path, count: int, folder: Path) -> None:
     _ours(source, count, folder, at_once=AT_ONCE)
 
 
-def _ours(source: Path, count: int, folder: Path, at_once: int) -> None:
+def ours_bare(source: Path, count: int, folder: Path) -> None:
+    """Our runner in a warm kernel without extensions: what papermill and nbclient run, too."""
+    _ours(source, count, folder, at_once=1, extensions=())
+
+
+def _ours(source: Path, count: int, folder: Path, at_once: int, extensions: tuple[str, ...] | None = None) -> None:
     from dbutils_local.kernels.forkserver import ForkServer
 
     with ForkServer.start(expected=count) as server:
@@ -97,6 +121,7 @@ def _ours(source: Path, count: int, folder: Path, at_once: int) -> None:
                 environ=os.environ,
                 cwd=folder,
                 forkserver=server.address,
+                extensions=extensions,
             )
             assert run.failure is None, run.failure
 
@@ -104,9 +129,38 @@ def _ours(source: Path, count: int, folder: Path, at_once: int) -> None:
             list(pool.map(one, range(count)))
 
 
+def _command_line(name: str, *words: str) -> None:
+    """Become the console script of this name."""
+    script = Path(sys.executable).with_name(name)
+    os.execv(script, [str(script), *words])
+
+
+def job_chain(source: Path, count: int, folder: Path) -> None:
+    """`dbutils-local run job.json`, in a home of its own."""
+    os.environ["DBUTILS_LOCAL_HOME"] = str(folder / "home")
+    _command_line("dbutils-local", "run", str(source))
+
+
+def command_papermill(source: Path, count: int, folder: Path) -> None:
+    """`papermill one.ipynb out.ipynb`."""
+    _command_line("papermill", "--no-progress-bar", str(source), str(folder / "out.ipynb"))
+
+
+job_fan_out = command_ours = job_chain
+
+
 SHAPES: dict[str, Callable[[Path, int, Path], None]] = {
-    shape.__name__: shape
-    for shape in (papermill_loop, papermill_twice, nbclient_chain, nbclient_fan_out, ours_chain, ours_fan_out)
+    "papermill_loop": papermill_loop,
+    "papermill_twice": papermill_twice,
+    "nbclient_chain": nbclient_chain,
+    "nbclient_fan_out": nbclient_fan_out,
+    "ours_chain": ours_chain,
+    "ours_fan_out": ours_fan_out,
+    "ours_bare": ours_bare,
+    "job_chain": job_chain,
+    "job_fan_out": job_fan_out,
+    "command_ours": command_ours,
+    "command_papermill": command_papermill,
 }
 
 
@@ -120,7 +174,8 @@ def measure(name: str, source: Path, count: int, folder: Path) -> tuple[float, f
     import time
 
     begin = time.monotonic()
-    process = subprocess.Popen(_command(name, source, count, folder), stderr=subprocess.PIPE)
+    process = subprocess.Popen(_command(name, source, count, folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
     with contextlib.closing(process.stderr) as stderr:
         said = stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
