@@ -18,6 +18,8 @@ from dbutils_local.spec.tasks import Task
 LEAST_SLOTS = 8
 SLOTS_A_CORE = 4
 
+_SCRIPTS = frozenset({"spark_python_task", "python_wheel_task"})
+
 
 class ForkServers:
     """Starts the run's fork server as soon as a notebook is known to want a kernel, and ends it with the run."""
@@ -40,11 +42,17 @@ class ForkServers:
                 self._warm(wanted)
 
     def address(self, task: Task) -> str | None:
-        """Where this task's kernel comes from; None: an interpreter of its own, started the ordinary way.
+        """Where this task's kernel or script comes from; None: an interpreter of its own, started the ordinary way.
 
         A task with a `new_cluster` of its own is isolated, as it would be on Databricks; all others share.
         """
-        if task.kind != "notebook_task" or task.new_cluster is not None:
+        if task.new_cluster is not None:
+            return None
+        if task.kind in _SCRIPTS:
+            with self._lock:
+                # A script starts faster from a server that is there; for scripts alone none is worth its start.
+                return self._server.address if self._server else None
+        if task.kind != "notebook_task":
             return None
         server = self._warm(None)
         return server.address if server else None

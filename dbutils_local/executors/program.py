@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from dbutils_local.executors.base import StopToken
 
@@ -50,47 +50,142 @@ def run_program(
     stop: StopToken,
     redact: Callable[[str], str] = str,
     grace: float = GRACE_SECONDS,
+    forkserver: str | None = None,
 ) -> Ended:
     """Run `command` to its end, its output appended to two files line by line, redacted.
 
     When `stop` is set it and its children are interrupted, and killed after `grace` seconds; they also end when this
-    process dies. Raises FileNotFoundError (or another OSError) if it cannot be started.
+    process dies. With `forkserver`, a command of this interpreter is forked there if that is possible, which saves its
+    imports. Raises FileNotFoundError (or another OSError) if it cannot be started.
     """
     if shutil.which(command[0], path=environ.get("PATH")) is None:
         raise FileNotFoundError(f"{command[0]}: no such program")
     with open(stdout, "ab") as out, open(stderr, "ab") as err:
-        process, lifeline = _start(command, environ, cwd, grace)
-        pumps = [_pump(process.stdout, out, redact), _pump(process.stderr, err, redact)]
-        forget = stop.on_stop(lambda: _interrupt(process))
+        started = _started(command, environ, cwd, grace, forkserver)
+        pumps = [_pump(started.stdout, out, redact), _pump(started.stderr, err, redact)]
+        forget = stop.on_stop(started.interrupt)
         try:
-            code = process.wait()
-        except BaseException:
-            _close(lifeline)
-            process.wait()
-            raise
+            code = started.wait()
         finally:
             forget()
+            # Now it ends, whatever made us stop waiting, and so do those it left holding the pipes.
+            started.close()
             for pump in pumps:
                 pump.join()
-            _close(lifeline)
         return Ended(code, stop.is_set)
 
 
-def _start(
-    command: Sequence[str], environ: Mapping[str, str], cwd: Path, grace: float
-) -> tuple[subprocess.Popen[bytes], int | None]:
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP
-        return _piped(command, environ, cwd, creationflags=flags), None
-    reading, lifeline = os.pipe()
-    guarded = [sys.executable, "-I", "-S", str(_WARDEN), str(reading), str(grace), *command]
-    try:
-        return _piped(guarded, environ, cwd, pass_fds=(reading,), start_new_session=True), lifeline
-    except BaseException:
-        os.close(lifeline)
-        raise
-    finally:
-        os.close(reading)
+class _Started(Protocol):
+    """A program that runs; `stdout` and `stderr` are the reading ends of its pipes."""
+
+    stdout: IO[bytes]
+    stderr: IO[bytes]
+
+    def wait(self) -> int: ...
+
+    def interrupt(self) -> None:
+        """Ask it to end, and see to it that it does after the grace."""
+
+    def close(self) -> None:
+        """End it and everything it started."""
+
+
+def _started(
+    command: Sequence[str], environ: Mapping[str, str], cwd: Path, grace: float, forkserver: str | None
+) -> _Started:
+    if forkserver is not None and command[0] == sys.executable:
+        from dbutils_local.kernels.kernel import KernelFailed
+
+        try:
+            return _Forked(forkserver, command[1:], environ, cwd, grace)
+        except KernelFailed:
+            # The server is gone, or may not fork this one: an interpreter of its own does the same, only slower.
+            return _Guarded(command, environ, cwd, grace)
+    return _Guarded(command, environ, cwd, grace)
+
+
+class _Guarded:
+    """A process below a warden, which outlives us long enough to end it."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str], cwd: Path, grace: float) -> None:
+        self._lifeline: int | None = None
+        self._process = self._popen(command, environ, cwd, grace)
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self.stdout: IO[bytes] = self._process.stdout
+        self.stderr: IO[bytes] = self._process.stderr
+
+    def _popen(
+        self, command: Sequence[str], environ: Mapping[str, str], cwd: Path, grace: float
+    ) -> subprocess.Popen[bytes]:
+        if sys.platform == "win32":
+            return _piped(command, environ, cwd, creationflags=subprocess.CREATE_NEW_PROCESS_GROUP)
+        reading, self._lifeline = os.pipe()
+        guarded = [sys.executable, "-I", "-S", str(_WARDEN), str(reading), str(grace), *command]
+        try:
+            return _piped(guarded, environ, cwd, pass_fds=(reading,), start_new_session=True)
+        except BaseException:
+            self._let_go()
+            raise
+        finally:
+            os.close(reading)
+
+    def wait(self) -> int:
+        return self._process.wait()
+
+    def interrupt(self) -> None:
+        with suppress(OSError):
+            if sys.platform == "win32":
+                self._process.kill()
+            else:
+                self._process.send_signal(signal.SIGINT)
+
+    def close(self) -> None:
+        self._let_go()
+        if self._lifeline is None and self._process.poll() is None and sys.platform == "win32":
+            self._process.kill()
+        self._process.wait()
+
+    def _let_go(self) -> None:
+        lifeline, self._lifeline = self._lifeline, None
+        if lifeline is not None:
+            os.close(lifeline)
+
+
+class _Forked:
+    """A process forked by the run's fork server, which ends it when our connection ends."""
+
+    def __init__(self, address: str, argv: Sequence[str], environ: Mapping[str, str], cwd: Path, grace: float) -> None:
+        from dbutils_local.kernels.forkserver import ForkServer
+
+        out, out_end = os.pipe()
+        err, err_end = os.pipe()
+        try:
+            self._process = ForkServer.connect(address).run(argv, environ, cwd, stdout=out_end, stderr=err_end)
+        except BaseException:
+            os.close(out)
+            os.close(err)
+            raise
+        finally:
+            os.close(out_end)
+            os.close(err_end)
+        self.stdout: IO[bytes] = os.fdopen(out, "rb")
+        self.stderr: IO[bytes] = os.fdopen(err, "rb")
+        self._patience = threading.Timer(grace, self._process.kill)
+        self._patience.daemon = True
+
+    def wait(self) -> int:
+        return self._process.wait()
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+        self._patience.start()
+
+    def close(self) -> None:
+        self._patience.cancel()
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.close()
 
 
 def _piped(command: Sequence[str], environ: Mapping[str, str], cwd: Path, **more: Any) -> subprocess.Popen[bytes]:
@@ -100,22 +195,7 @@ def _piped(command: Sequence[str], environ: Mapping[str, str], cwd: Path, **more
     )
 
 
-def _interrupt(process: subprocess.Popen[bytes]) -> None:
-    with suppress(OSError):
-        if sys.platform == "win32":
-            process.kill()
-        else:
-            process.send_signal(signal.SIGINT)
-
-
-def _close(lifeline: int | None) -> None:
-    if lifeline is not None:
-        with suppress(OSError):
-            os.close(lifeline)
-
-
-def _pump(source: IO[bytes] | None, target: IO[bytes], redact: Callable[[str], str]) -> threading.Thread:
-    assert source is not None
+def _pump(source: IO[bytes], target: IO[bytes], redact: Callable[[str], str]) -> threading.Thread:
     thread = threading.Thread(target=_copy, args=(source, target, redact), daemon=True)
     thread.start()
     return thread

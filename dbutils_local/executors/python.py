@@ -53,6 +53,7 @@ def run_script(path: Path, arguments: Sequence[str], task: Task, context: TaskCo
         stderr=context.folder / evidence.STDERR,
         stop=context.stop,
         redact=context.redact,
+        forkserver=context.forkserver,
     )
     return _outcome(ended, context)
 

@@ -19,6 +19,7 @@ from dbutils_local.executors.entry_point import NoEntryPoint, find
 from dbutils_local.executors.program import Ended
 from dbutils_local.executors.python import PythonExecutor, failure_of
 from dbutils_local.executors.wheel import WheelExecutor
+from dbutils_local.kernels.forkserver import ForkServer
 from dbutils_local.spec.tasks import Task
 
 
@@ -93,6 +94,23 @@ def test_a_file_that_is_not_there_fails_before_it_starts(
     outcome = PythonExecutor().run(task, make_context())
     assert isinstance(outcome, Failed)
     assert (outcome.failure.code, outcome.failure.setup) == ("RESOURCE_NOT_FOUND", True)
+
+
+@pytest.mark.skipif(not ForkServer.is_possible(), reason="nothing can be forked safely here")
+def test_a_forked_script_behaves_as_one_of_its_own(tmp_path: Path, make_context: Callable[..., TaskContext]) -> None:
+    code = """
+        import os, sys
+        print(sys.argv[1:], os.getcwd(), __name__, sys.path[0])
+        dbutils.jobs.taskValues.set("up", dbutils.jobs.taskValues.get("up", "n"))
+        raise SystemExit(3)
+    """
+    with ForkServer.start(pool_size=0) as server:
+        context = make_context(task_values={"up": {"n": 7}}, forkserver=server.address)
+        outcome = PythonExecutor().run(script(tmp_path, code, "a"), context)
+    assert isinstance(outcome, Failed)
+    assert outcome.failure.error == "The program ended with exit code 3"
+    assert outcome.values == {"up": 7}
+    assert (context.folder / evidence.STDOUT).read_text() == f"['a'] {tmp_path} __main__ {tmp_path}\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
