@@ -101,6 +101,9 @@ def _other(words: Sequence[str]) -> None:
         code = end.exit_code
     except click.ClickException as error:
         raise UserError(f"%workflow: {error.format_message()}") from None
+    except UserError as error:
+        # Without the frames of the command line's own machinery.
+        raise error.with_traceback(None) from None
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
     else:

@@ -164,7 +164,9 @@
     }
 
     async ask(path, body) {
-      const init = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
+      // With its default, no-store, JupyterLab would add the time to the query: a field the API does not know.
+      const cache = 'no-cache';
+      const init = body === undefined ? { cache } : { cache, method: 'POST', body: JSON.stringify(body) };
       const reply = await this.connection.makeRequest(`${this.settings.baseUrl}api/2.2/jobs/${path}`, init, this.settings);
       const answer = await reply.json().catch(() => ({}));
       if (!reply.ok) throw new Error(answer.message ?? `the server answered ${reply.status}`);
