@@ -8,6 +8,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, fields, replace
@@ -76,6 +77,8 @@ class SqliteStore:
         self._path = path
         self._locks = file_locks.LockFolder(locks)
         self._connections = _Connections(path)
+        # A store that is forgotten rather than closed leaves no open file behind.
+        weakref.finalize(self, self._connections.close)
 
     def close(self) -> None:
         """Close the connections that no thread is using; the store opens new ones when asked again."""
