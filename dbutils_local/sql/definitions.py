@@ -9,6 +9,7 @@ from typing import Any
 from dbutils_local.errors import NotSupportedHere, UserError
 from dbutils_local.sql.files import columns_argument, reader
 from dbutils_local.sql.names import IDENTITY_PREFIX, ident, place, qualified
+from dbutils_local.sql.rewrite import cast_text
 from dbutils_local.sql.scan import Kind, code, quote
 from dbutils_local.sql.steps import (
     Change,
@@ -277,7 +278,7 @@ def _computed(expression: Any, types: dict[str, str], kind: str, scope: Scope) -
     for column in list(tree.find_all(exp.Column)):
         if column.name.lower() in types and column is not tree:
             column.replace(exp.cast(column.copy(), exp.DataType.build(types[column.name.lower()], dialect="duckdb")))
-    return f"CAST({render(adapted(tree, scope))} AS {kind})"
+    return cast_text(render(adapted(tree, scope)), kind)
 
 
 def _sequence_name(table: str, column: str) -> str:
@@ -415,7 +416,7 @@ def _function_body(tree: Any, body: Any, scope: Scope) -> str:
     value = f"({query_text(body, scope)})" if isinstance(body, exp.Query) else render(adapted(body, scope))
     if returns is None or not isinstance(returns.this, exp.DataType):
         return value
-    return f"CAST({value} AS {type_text(returns.this.sql('databricks'))})"
+    return cast_text(value, type_text(returns.this.sql("databricks")))
 
 
 # --- DROP -----------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from dbutils_local.errors import UserError
 from dbutils_local.sql.scan import Kind, Token, bare, code, tokens, unquote
@@ -41,7 +42,7 @@ def markers(text: str) -> list[Marker]:
     found = []
     previous: Token | None = None
     stream = list(tokens(text))
-    for token, following in zip(stream, [*stream[1:], None], strict=True):
+    for token, following in zip_longest(stream, stream[1:]):
         if _is_marker(token, following, previous):
             assert following is not None
             found.append(Marker(following.text, token.start, following.end))

@@ -70,8 +70,8 @@ _FUNCTIONS = [
     "WHEN n < 0 THEN array_to_string(string_split(s, d)[n:], d) ELSE '' END",
     "CREATE TEMP MACRO dbx_exists(bits) AS CASE WHEN bits IS NULL THEN NULL ELSE coalesce(list_bool_or(bits), false) END",
     "CREATE TEMP MACRO dbx_forall(bits) AS CASE WHEN bits IS NULL THEN NULL ELSE coalesce(list_bool_and(bits), true) END",
-    "CREATE TEMP MACRO dbx_weekday(d) AS isodow(CAST(d AS DATE)) - 1",
-    "CREATE TEMP MACRO dbx_dayofweek(d) AS dayofweek(CAST(d AS DATE)) + 1",
+    "CREATE TEMP MACRO dbx_weekday(d) AS CAST(isodow(CAST(d AS DATE)) - 1 AS INTEGER)",
+    "CREATE TEMP MACRO dbx_dayofweek(d) AS CAST(dayofweek(CAST(d AS DATE)) + 1 AS INTEGER)",
     "CREATE TEMP MACRO dbx_substring(s, p) AS CASE WHEN p = 0 THEN s ELSE substring(s, p) END",
     "CREATE TEMP MACRO dbx_substring3(s, p, n) AS CASE WHEN n <= 0 THEN '' WHEN p = 0 THEN substring(s, 1, n) "
     "WHEN p < -length(s) THEN substring(s, 1, greatest(0, n + p + length(s))) ELSE substring(s, p, n) END",

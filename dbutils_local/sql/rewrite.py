@@ -76,13 +76,15 @@ _CAST_FUNCTIONS = {
     "boolean": "BOOLEAN",
 }
 
-_INTEGER_WORDS = {"TINYINT": "tinyint", "SMALLINT": "smallint", "INT": "int", "BIGINT": "bigint"}
+INTEGER_WORDS = {"TINYINT": "tinyint", "SMALLINT": "smallint", "INT": "int", "BIGINT": "bigint"}
 
 
 def rewritten(tree: Any, scope: Scope) -> Any:
     """The tree with every expression in DuckDB's terms; names of tables are left as they are."""
     _name_columns(tree)
     _expand_generators(tree)
+    for select in tree.find_all(_select()):
+        select.set("hint", None)  # how to run it, not what to give
     rules = _rules()
     # Children first: a rewrite keeps its operands, and they must have their DuckDB form by then.
     for node in reversed(list(tree.walk())):
@@ -93,6 +95,12 @@ def rewritten(tree: Any, scope: Scope) -> Any:
         elif new is not node:
             node.replace(new)
     return tree
+
+
+def _select() -> Any:
+    from sqlglot import exp
+
+    return exp.Select
 
 
 def call(name: str, *arguments: Any) -> Any:
@@ -299,9 +307,8 @@ def _is_map(node: Any) -> bool:
 def _positions(what: Any) -> Any:
     from sqlglot import exp
 
-    return exp.Sub(
-        this=call("generate_subscripts", what.copy(), exp.Literal.number(1)), expression=exp.Literal.number(1)
-    )
+    subscripts = call("generate_subscripts", what.copy(), exp.Literal.number(1))
+    return exp.cast(exp.Sub(this=subscripts, expression=exp.Literal.number(1)), "INT")
 
 
 def _unnested(what: Any, outer: bool) -> Any:
@@ -425,6 +432,11 @@ def _rules() -> Mapping[type, Rewrite]:
         exp.ArrayPosition: lambda node, _: call("dbx_array_position", node.this, node.expression),
         exp.AtTimeZone: _at_time_zone,
         exp.Any: lambda node, _: call("bool_or", node.this.unnest()) if isinstance(node.this, exp.Paren) else node,
+        exp.LastDay: lambda node, _: call("last_day", exp.cast(node.this, "DATE")),
+        exp.Floor: _whole,
+        exp.Ceil: _whole,
+        exp.Window: _window,
+        **dict.fromkeys(_integer_kinds(), _as_integer),
         exp.SubstringIndex: lambda node, _: call(
             "dbx_substring_index", node.this, node.args["delimiter"], node.args["count"]
         ),
@@ -435,6 +447,47 @@ def _rules() -> Mapping[type, Rewrite]:
         exp.Secret: lambda node, _: _raise(_refuse("secret")),
         exp.Column: _variable,
     }
+
+
+def _integer_kinds() -> list[type]:
+    """Functions that give INT on Databricks and BIGINT in DuckDB."""
+    from sqlglot import exp
+
+    dates = [
+        exp.Year,
+        exp.Month,
+        exp.Day,
+        exp.DayOfMonth,
+        exp.DayOfYear,
+        exp.WeekOfYear,
+        exp.Quarter,
+        exp.Hour,
+        exp.Minute,
+        exp.Second,
+    ]
+    return [*dates, exp.Length, exp.ArraySize, exp.StrPosition, exp.DateDiff]
+
+
+def _as_integer(node: Any, _: Scope) -> Any:
+    from sqlglot import exp
+
+    # datediff(DAY, a, b) gives BIGINT, datediff(a, b) INT; sqlglot reads both alike, so the difference is lost.
+    return exp.cast(node.copy(), "INT")
+
+
+def _whole(node: Any, _: Scope) -> Any:
+    """floor and ceil of a number give BIGINT on Databricks."""
+    from sqlglot import exp
+
+    return node if node.args.get("decimals") is not None else exp.cast(node.copy(), "BIGINT")
+
+
+def _window(node: Any, _: Scope) -> Any:
+    """Ranking functions give INT on Databricks."""
+    from sqlglot import exp
+
+    ranking = isinstance(node.this, exp.RowNumber | exp.Rank | exp.DenseRank | exp.Ntile)
+    return exp.cast(node.copy(), "INT") if ranking else node
 
 
 def _raise(error: Exception) -> Any:
@@ -481,11 +534,17 @@ def _cast(node: Any, scope: Scope) -> Any:
     """Casts to integers cut fractions off as Databricks does; other casts are the same in both."""
     from sqlglot import exp
 
-    word = _INTEGER_WORDS.get(node.to.this.name)
+    word = INTEGER_WORDS.get(node.to.this.name)
     if word is None or _surely_integer(node.this):
         return node
     prefix = "dbx_try_cast_" if isinstance(node, exp.TryCast) else "dbx_cast_"
     return call(prefix + word, node.this)
+
+
+def cast_text(value: str, kind: str) -> str:
+    """DuckDB text that casts DuckDB text to a DuckDB type as Databricks casts."""
+    word = INTEGER_WORDS.get(kind)
+    return f"dbx_cast_{word}({value})" if word is not None else f"CAST({value} AS {kind})"
 
 
 def _surely_integer(node: Any) -> bool:

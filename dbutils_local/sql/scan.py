@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import zip_longest
 
 
 class Kind(Enum):
@@ -51,13 +52,13 @@ _TOKEN = re.compile(
   | (?P<comment>--[^\n]*)
   | (?P<block>/\*)
   | (?P<raw>[rR](?:'[^']*'|"[^"]*"))
-  | (?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
-  | (?P<dollar>(\$\w*\$)[\s\S]*?\10)
+  | (?P<string>'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*")
+  | (?P<dollar>(?P<tag>\$\w*\$)[\s\S]*?(?P=tag))
   | (?P<quoted>`(?:[^`]|``)*`)
   | (?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?:[lLsSyYdDfF]|[bB][dD])?(?!\w)|\.\d+(?:[eE][+-]?\d+)?)
   | (?P<name>[^\W\d]\w*|\d+\w+)
   | (?P<symbol>::|=>|->|<=>|<=|>=|<>|!=|==|\|\||\|>|[\s\S])
-    """.replace(r"\10", r"(?P=tag)").replace(r"(\$\w*\$)", r"(?P<tag>\$\w*\$)"),
+    """,
     re.VERBOSE | re.DOTALL,
 )
 
@@ -113,7 +114,7 @@ def split(text: str) -> list[Statement]:
     found: list[Statement] = []
     start, depth, opening = 0, 0, True
     meaningful = code(text)
-    for token, following in zip(meaningful, [*meaningful[1:], None], strict=True):
+    for token, following in zip_longest(meaningful, meaningful[1:]):
         if token.text == ";" and depth == 0:
             found += _statement(text, start, token.start)
             start, opening = token.end, True
@@ -151,6 +152,16 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def single_marks(text: str) -> str:
+    """The text with a doubled quote inside a string literal written as an escaped one, which every parser reads."""
+    strings = [token for token in tokens(text) if token.kind is Kind.STRING and token.text[0] in "'\""]
+    for token in reversed(strings):
+        mark, inner = token.text[0], token.text[1:-1]
+        if mark * 2 in inner:
+            text = text[: token.start + 1] + inner.replace(mark * 2, "\\" + mark) + text[token.end - 1 :]
+    return text
+
+
 def unquote(literal: str) -> str:
     """The value of a Databricks string literal: raw, dollar-quoted or with backslash escapes."""
     if literal[:1] in "rR" and literal[1:2] in "'\"":
@@ -158,7 +169,8 @@ def unquote(literal: str) -> str:
     if literal.startswith("$"):
         tag = literal[: literal.index("$", 1) + 1]
         return literal[len(tag) : -len(tag)]
-    return _ESCAPE.sub(_unescaped, literal[1:-1])
+    mark = literal[0]
+    return _ESCAPE.sub(_unescaped, literal[1:-1].replace(mark * 2, "\\" + mark))
 
 
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)", re.DOTALL)

@@ -9,7 +9,7 @@ from typing import Any
 
 from dbutils_local.errors import NotSupportedHere, UserError
 from dbutils_local.sql import parameters as params
-from dbutils_local.sql.scan import Kind, Token, bare, code, quote, unquote
+from dbutils_local.sql.scan import Kind, Token, bare, code, quote, single_marks, unquote
 from dbutils_local.sql.steps import Nothing, Query, Scope, Step
 
 
@@ -31,7 +31,7 @@ def translate(statement: str, scope: Scope, values: Mapping[str, str] | None = N
 
     Raises NotSupportedHere for what DuckDB cannot do, UserError for text that is not Databricks SQL.
     """
-    bound = fold_identifiers(params.bind_literals(statement, values or {}), scope)
+    bound = fold_identifiers(single_marks(params.bind_literals(statement, values or {})), scope)
     request = Request(bound, tuple(code(bound)), scope)
     if not request.tokens:
         raise UserError("[PARSE_EMPTY_STATEMENT] Syntax error, unexpected empty statement")
@@ -265,7 +265,7 @@ def _parsed(request: Request) -> Step:
 
     if (copied := definitions.clone(request)) is not None:
         return copied
-    tree = parse(request.text)
+    tree = parse(_spelled_out(request))
     match tree:
         case exp.Query() | exp.Values() | exp.Table():
             return Query(query_text(tree, request.scope))
@@ -285,6 +285,15 @@ def _parsed(request: Request) -> Step:
     raise NotSupportedHere(
         f"[PARSE_SYNTAX_ERROR] {first}: not a statement the embedded SQL engine knows; sql_engine = spark may"
     )
+
+
+def _spelled_out(request: Request) -> str:
+    """Two short forms sqlglot does not read, in their long form."""
+    if request.words(2) == ("REPLACE", "TABLE"):
+        return f"CREATE OR {request.text}"
+    if request.words(1) == ("TABLE",):
+        return f"SELECT * FROM {request.text[request.tokens[0].end :]}"
+    return request.text
 
 
 def query_text(tree: Any, scope: Scope) -> str:
