@@ -63,9 +63,10 @@ def framed(content: str) -> str:
     return f'<iframe class="dbl-html" {sandbox} style="{style}" srcdoc="{page}"></iframe>{_TAKE_HEIGHT}'
 
 
+# The body's own end, not the document's height: that is never less than the frame's.
 _TELL_HEIGHT = (
-    "<script>(()=>{const t=()=>parent.postMessage({dblHeight:document.documentElement.scrollHeight},'*');"
-    "addEventListener('load',t);new ResizeObserver(t).observe(document.documentElement)})()</script>"
+    "<script>(()=>{const t=()=>parent.postMessage({dblHeight:document.body.getBoundingClientRect().bottom+12},'*');"
+    "addEventListener('load',()=>{t();new ResizeObserver(t).observe(document.body)})})()</script>"
 )
 _TAKE_HEIGHT = (
     "<script>(()=>{if(window.dblHeights)return;window.dblHeights=true;addEventListener('message',e=>{"

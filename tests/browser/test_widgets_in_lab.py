@@ -115,6 +115,7 @@ def test_a_table_is_good_to_look_at_in_both_themes(open_notebook: Any, screen: A
     notebook.run(2)
     frame = notebook.cells.nth(2).frame_locator("iframe")
     expect(frame.locator("h2")).to_have_text("Sandboxed")
+    notebook.page.wait_for_function("document.querySelector('iframe.dbl-html').getBoundingClientRect().height < 200")
     screen.shoot("table-light")
     screen.theme("JupyterLab Dark")
     screen.shoot("table-dark")
