@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from dbutils_local.workspace import Source, Workspace
 class Asking:
     """A checked request for a run; `create` is the first thing that writes."""
 
-    workspace: Workspace
+    settings: Settings
     source: Source
     siblings: Mapping[str, Source]  # the other jobs of the same spec, which run_job tasks may start
     params: Mapping[str, str] = field(default_factory=dict)
@@ -35,6 +36,12 @@ class Asking:
     warnings: Sequence[Problem] = ()
     notices: Sequence[str] = ()
     is_job: bool = True
+    given: Workspace | None = None
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """Where the run will live; opening it makes the home folder, so nothing opens it before the checks are over."""
+        return self.given or Workspace.open(self.settings, self.source.root)
 
     @classmethod
     def of(
@@ -63,15 +70,16 @@ class Asking:
         taken = intake.take(spec, target=target, variables=variables, arguments=arguments, settings=known, text=text)
         source = taken.pick(job)
         asked = cls(
-            workspace or Workspace.open(known, source.root),
+            known,
             source,
             taken.jobs,
             dict(params or {}),
             tuple(only),
             tuple(stubs),
             dict(stub_values or {}),
-            tuple(taken.warnings),
+            tuple(taken.problems),
             is_job=not _is_bare(Path(spec)),
+            given=workspace,
         )
         if start is not None:
             asked = asked._from(start)
@@ -81,6 +89,7 @@ class Asking:
 
     def _checked(self, check: bool) -> Asking:
         _refuse_parameters_of_a_script(self)
+        _refuse_values_of_tasks_that_run(self)
         chosen = self._plan()
         refused = intake.refused(self.source, self.stubs, self.only)
         found = [*refused, *(intake.wiring(self.source, chosen, self.params) if check else ())]
@@ -134,6 +143,8 @@ class Asking:
         return replace(self, stubs=tuple(stubs), stub_values=values, only=(*self.only, f"{start}+", *stubs, *excluded))
 
     def _latest_run(self) -> RunState | None:
+        if self.given is None and not self.settings.database.exists():
+            return None
         job_id = next(iter(self.workspace.register([self.source]).values()))
         page = self.workspace.runs(RunFilter(job_id=job_id, active=False), limit=1)
         return self.workspace.state(page.items[0].run_id) if page.items else None
@@ -149,11 +160,6 @@ class Asking:
 
     def create(self, *, launch_it: bool = False, max_concurrency: int = 0) -> int:
         """Store the run and return its id; with `launch_it` it is driven by a process of its own."""
-        for key in self.stub_values:
-            if key not in self.stubs:
-                raise UserError(
-                    f"--task-value {key}.…: task {key!r} sets its own values; add --stub {key} to stand in for it"
-                )
         ids = self.workspace.register(self.siblings.values())
         source = self._linked(ids)
         row = self.workspace.submit(
@@ -210,6 +216,14 @@ def _refuse_parameters_of_a_script(asking: Asking) -> None:
     tasks = asking.source.settings.tasks or ()
     if asking.params and not asking.is_job and any(task.spark_python_task for task in tasks):
         raise UserError("a plain .py file has no widgets: give it arguments after --, not with -p")
+
+
+def _refuse_values_of_tasks_that_run(asking: Asking) -> None:
+    for key in asking.stub_values:
+        if key not in asking.stubs:
+            raise UserError(
+                f"--task-value {key}.…: task {key!r} sets its own values; add --stub {key} to stand in for it"
+            )
 
 
 def _sentence(text: str, tasks: Sequence[str]) -> str:

@@ -23,10 +23,10 @@ NOTEBOOK_ENDINGS = (".ipynb", ".py", ".sql", ".scala", ".r", ".R")
 
 @dataclass(frozen=True)
 class Intake:
-    """Every job a SPEC names, and what was doubtful about it."""
+    """Every job a SPEC names, and what was doubtful about it (with `keep_going` also what was wrong)."""
 
     jobs: Mapping[str, Source]
-    warnings: Sequence[Problem] = ()
+    problems: Sequence[Problem] = ()
     is_bundle: bool = False
     deployed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as `bundle validate` prints them
 
@@ -51,11 +51,13 @@ def take(
     arguments: Sequence[str] = (),
     settings: Settings | None = None,
     text: str | None = None,
+    keep_going: bool = False,
 ) -> Intake:
     """The jobs of a SPEC (INTERFACES, "Command line"); InvalidSpec holds every fault with file, line and column.
 
     `arguments` are the command line of a plain .py file, and refused for anything else. With `text` that is the spec,
-    and relative paths in it count from where `spec` would lie.
+    and relative paths in it count from where `spec` would lie. With `keep_going` a fault that leaves a job readable (a
+    missing notebook) is among the problems and the job among the jobs.
     """
     path = Path(spec).expanduser()
     known = settings or Settings.load()
@@ -64,17 +66,28 @@ def take(
     if not path.exists():
         raise NotFound(f"{path}: no such file or folder")
     if path.suffix in NOTEBOOK_ENDINGS:
+        _refuse_choices(path, target, variables)
         return _bare(path.absolute(), arguments, known)
     if arguments:
         raise UserError("arguments after -- go to a plain .py file only; give a job its parameters with -p NAME=VALUE")
-    return _from_spec(path, target, dict(variables or {}), known)
+    return _from_spec(path, target, dict(variables or {}), known, keep_going)
 
 
-def _from_spec(path: Path, target: str | None, variables: dict[str, str], settings: Settings) -> Intake:
+def _from_spec(
+    path: Path, target: str | None, variables: dict[str, str], settings: Settings, keep_going: bool
+) -> Intake:
     root = settings.workspace or (None if is_bundle(path) else default_root(settings, path.absolute().parent))
     loaded = load(
-        path, target=target, variables=variables, user=settings.user, root=root, resolve_notebook=_notebook_finder
+        path,
+        target=target,
+        variables=variables,
+        user=settings.user,
+        root=root,
+        resolve_notebook=_notebook_finder,
+        keep_going=keep_going,
     )
+    if loaded.bundle is None:
+        _refuse_choices(path, target, variables)
     origin = {"spec": str(path.absolute()), "target": target, "variables": variables}
     jobs = {key: _source(job, key, root or loaded.root, origin) for key, job in loaded.jobs.items()}
     return Intake(
@@ -89,11 +102,19 @@ def is_bundle(path: Path) -> bool:
 
 def _from_text(text: str, path: Path, target: str | None, variables: dict[str, str], settings: Settings) -> Intake:
     loaded = loads(text, path=path, target=target, variables=variables)
+    if loaded.bundle is None:
+        _refuse_choices(path, target, variables)
     # No spec in the origin: a repair takes the settings the run was made with.
     origin = {"cell": str(path), "target": target, "variables": variables}
     root = settings.workspace or default_root(settings, path.parent)
     jobs = {key: _source(job, key, root, origin) for key, job in loaded.jobs.items()}
     return Intake(jobs, loaded.problems)
+
+
+def _refuse_choices(path: Path, target: str | None, variables: Mapping[str, str] | None) -> None:
+    given = f"-t {target}" if target else f"--var {next(iter(variables))}=…" if variables else None
+    if given:
+        raise UserError(f"{given}: {path} is no bundle (databricks.yml), so it has no targets and no variables")
 
 
 def _source(job: LoadedJob, key: str, root: Path, origin: Mapping[str, object]) -> Source:
@@ -146,13 +167,18 @@ def refused(source: Source, stubs: Iterable[str], only: Iterable[str]) -> list[P
     chosen = plan(source.settings, only=tuple(only)).tasks
     return [
         Problem(
-            f"task {row.task_key!r}: {row.field}: {row.message}. "
-            f"Leave it out with --only, or stand in for it with --stub {row.task_key}",
-            source.folder,
+            f"task {row.task_key!r}: {row.field}: {_ways_on(row.message, row.task_key or '')}",
+            Path(str(source.origin["spec"])) if source.origin.get("spec") else source.folder,
         )
         for row in report(source.settings)
         if row.support is Support.REFUSED and row.task_key in chosen and row.task_key not in set(stubs)
     ]
+
+
+def _ways_on(message: str, key: str) -> str:
+    if "--stub TASK" in message:
+        return message.replace("--stub TASK", f"--stub {key}")
+    return f"{message}; leave the task out (--only) or stand in for it (--stub {key})"
 
 
 def wiring(source: Source, chosen: Plan, passed: Iterable[str] = ()) -> list[Problem]:

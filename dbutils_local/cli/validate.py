@@ -54,12 +54,12 @@ def _taken(spec: str, target: str | None, variables: dict[str, str]) -> tuple[In
     from dbutils_local import intake
 
     try:
-        taken = intake.take(spec, target=target, variables=variables)
+        taken = intake.take(spec, target=target, variables=variables, keep_going=True)
     except InvalidSpec as error:
         return None, list(error.problems)
     except UserError as error:
         return None, [Problem(str(error), Path(spec))]
-    return taken, list(taken.warnings)
+    return taken, list(taken.problems)
 
 
 def _document(taken: Intake | None, job: str | None, problems: list[Problem]) -> dict[str, Any]:
