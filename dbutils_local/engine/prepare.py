@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +18,17 @@ from dbutils_local.engine.drive import Preparation, Refused, Started, executor_i
 from dbutils_local.errors import NotFound, UserError
 from dbutils_local.executors import registry
 from dbutils_local.executors.base import Outcome, StopToken, TaskContext
+from dbutils_local.files import Mounts
 from dbutils_local.kernels.environment import JobContext
+from dbutils_local.paths import Places, to_local, workspace_candidates
 from dbutils_local.settings import PREFIX, Settings
 from dbutils_local.spec.job import JobSettings
-from dbutils_local.spec.tasks import Task
+from dbutils_local.spec.tasks import Library, Task
 from dbutils_local.store import artifacts
+
+# Paths that are no workspace paths: DBFS, volumes, mounts, and URLs.
+_ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:|/(?:dbfs|Volumes|mnt)/")
+_OPTION = re.compile(r"(-r|--requirement)[ =]+")
 
 # (task_run_id, job_id, parameters, deprecated *_params, stop)
 RunJob = Callable[[int, int, Mapping[str, str], Mapping[str, Any], StopToken], Outcome]
@@ -94,7 +101,8 @@ class TaskPreparation(Preparation):
             else:
                 found = str(self._find(state, name, path))
             resolved = _with_path(resolved, member, name, found)
-        return resolved
+        libraries = _with_files(task, state.files)
+        return resolved.model_copy(update={"libraries": libraries}) if libraries else resolved
 
     def _find(self, state: RunState, name: str, path: str) -> Path:
         root = Path(state.workspace_root or ".")
@@ -103,6 +111,12 @@ class TaskPreparation(Preparation):
             from dbutils_local.notebooks import resolve
 
             return resolve(path, caller=folder / "spec", root=root)
+        if _ELSEWHERE.match(path):
+            places = Places(self.settings.home, root, Mounts(self.settings.home).table())
+            local = to_local(path.removeprefix("/dbfs") if path.startswith("/dbfs/") else path, places)
+            if not local.exists():
+                raise NotFound(f"{path}: no such file; on this machine it would be {local}")
+            return local
         return _file(path, folder, root)
 
     # ------------------------------------------------------------ what it is given
@@ -144,7 +158,7 @@ class TaskPreparation(Preparation):
             forkserver=self.forkserver(task),
             spec_folder=Path(state.spec_folder) if state.spec_folder else None,
             redact=self.redact,
-            dependencies=_dependencies(self._job, task),
+            dependencies=_dependencies(self._job, task, state.files),
         )
 
     def _environ(self, state: RunState, task: Task) -> Mapping[str, str]:
@@ -152,15 +166,35 @@ class TaskPreparation(Preparation):
         return {**_job_variables(self._job, task, Path(state.spec_folder or "."), self.secret), **own}
 
 
-def _dependencies(job: JobSettings, task: Task) -> tuple[str, ...]:
-    """What the environment that the task points to asks pip for."""
+def _dependencies(job: JobSettings, task: Task, files: Mapping[str, str]) -> tuple[str, ...]:
+    """What the environment that the task points to asks pip for, files of the spec by their local path."""
     key = task.environment_key
     if key is None:
         return ()
-    for entry in job.environments or ():
+    for index, entry in enumerate(job.environments or ()):
         if entry.environment_key == key:
-            return tuple(entry.spec.dependencies or ()) if entry.spec else ()
+            lines = entry.spec.dependencies or () if entry.spec else ()
+            known = (files.get(f" environments[{index}].spec.dependencies[{number}]") for number in range(len(lines)))
+            return tuple(_with_file(line, file) for line, file in zip(lines, known, strict=True))
     raise UserError(f"task {task.task_key!r}: environment_key {key!r} is not defined by this job")
+
+
+def _with_file(line: str, file: str | None) -> str:
+    """A requirement line with its file as found, any option before it kept."""
+    if file is None:
+        return line
+    option = _OPTION.match(line)
+    return f"{option[1]} {file}" if option else file
+
+
+def _with_files(task: Task, files: Mapping[str, str]) -> list[Library]:
+    """The libraries of a task, those that are files of the spec by their local path."""
+    found = []
+    for index, library in enumerate(task.libraries or ()):
+        [member] = library.model_fields_set
+        known = files.get(f"{task.task_key} libraries[{index}].{member}")
+        found.append(library.model_copy(update={member: known}) if known else library)
+    return found
 
 
 def _paths(task: Task) -> dict[str, tuple[str, str | None]]:
@@ -188,13 +222,7 @@ def _with_path(task: Task, member: str, name: str, path: str) -> Task:
 
 def _file(path: str, folder: Path, root: Path) -> Path:
     """A plain file or folder of a spec: beside the spec, else a workspace path below the root."""
-    plain = path.removeprefix("file:") if path.startswith("file:/") else path
-    candidates = [folder / plain]
-    if plain.startswith("/"):
-        parts = Path(plain.removeprefix("/Workspace")).parts[1:]
-        candidates += [root.joinpath(*parts[start:]) for start in range(len(parts))]
-    else:
-        candidates.append(root / plain)
+    candidates = [*workspace_candidates(path, root)] if path.startswith("/") else [folder / path, root / path]
     found = next((candidate for candidate in candidates if candidate.exists()), None)
     if found is None:
         raise NotFound(f"{path}: no such file; looked for {', '.join(str(candidate) for candidate in candidates[:3])}")

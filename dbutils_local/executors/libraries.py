@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import glob
 import hashlib
 import os
 import platform
@@ -19,6 +20,7 @@ from dbutils_local.core import evidence
 from dbutils_local.core.state import Failure
 from dbutils_local.executors.base import Failed, Stopped, TaskContext
 from dbutils_local.executors.program import Ended, run_program
+from dbutils_local.files import Mounts
 from dbutils_local.paths import Places, to_local, workspace_candidates
 from dbutils_local.spec.tasks import Task
 
@@ -115,7 +117,8 @@ def _local(path: str, context: TaskContext) -> Path:
     if "://" in path:
         raise FileNotFoundError(f"library {path}: only files of this machine and package indexes can be installed from")
     candidates = list(_candidates(path, context))
-    found = next((candidate for candidate in candidates if candidate.exists()), None)
+    # `dist/*.whl` is what people write for "the wheel that was just built".
+    found = next((Path(match) for one in candidates for match in sorted(glob.glob(str(one)))), None)
     if found is None:
         raise FileNotFoundError(f"library {path}: no such file; looked for {', '.join(map(str, candidates))}")
     return found
@@ -123,11 +126,14 @@ def _local(path: str, context: TaskContext) -> Path:
 
 def _candidates(path: str, context: TaskContext) -> Iterator[Path]:
     if path.startswith(("dbfs:/", "/dbfs/", "/Volumes/", "file:/")):
-        yield to_local(path, Places(home=context.home, workspace_root=context.workspace_root))
+        places = Places(context.home, context.workspace_root, Mounts(context.home).table())
+        yield to_local(path.removeprefix("/dbfs") if path.startswith("/dbfs/") else path, places)
         return
     yield ((context.spec_folder or context.workspace_root) / path).absolute()
     if path.startswith("/"):
         yield from workspace_candidates(path, context.workspace_root)
+    else:
+        yield (context.workspace_root / path).absolute()
 
 
 def _is_installed(line: str) -> bool:
