@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoints
+from typing import Any
 
 GROUP = "dbutils_local.kernel_extensions"
 
 
 @functools.cache
-def all_entry_points() -> EntryPoints:
-    """The entry points of everything installed, read once a process."""
+def all_entry_points() -> Any:
+    """The entry points of everything installed, read once a process; choose with `.select(group=...)`."""
     from importlib.metadata import entry_points
 
     return entry_points()

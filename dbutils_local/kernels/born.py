@@ -33,8 +33,8 @@ def shed(parent: int | None, log: Path | None, files: Sequence[int] = ()) -> Non
     """
     os.setsid()
     signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    for quiet in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(quiet, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if parent is not None:
         die_with_parent(parent)
@@ -62,7 +62,7 @@ def take_place(environ: Mapping[str, str], cwd: str, umask: int | None) -> None:
     os.chdir(cwd)
 
 
-class IPKernelApp(kernelapp.IPKernelApp):  # type: ignore[misc]
+class IPKernelApp(kernelapp.IPKernelApp):
     """ipykernel's application, initialised up to the point where the user's environment matters; there it waits."""
 
     name = "ipython-kernel"
@@ -77,19 +77,21 @@ class IPKernelApp(kernelapp.IPKernelApp):  # type: ignore[misc]
         except OSError as error:
             self.fail(f"the kernel cannot start in {assignment['cwd']}: {error.strerror}")
         # What the shell took from the environment and the folder when it was made:
-        self.shell.starting_dir = os.getcwd()
-        self.shell.user_ns["_dh"][:] = [Path(self.shell.starting_dir)]
-        self.shell.init_environment()
+        shell: Any = self.shell
+        shell.starting_dir = os.getcwd()
+        shell.user_ns["_dh"][:] = [Path(shell.starting_dir)]
+        shell.init_environment()
         self._extensions = assignment["extensions"]
-        super().init_gui_pylab()
+        super().init_gui_pylab()  # type: ignore[no-untyped-call]
 
     def init_code(self) -> None:
         """The user's start-up files; then our extensions, whose failure is the kernel's failure."""
-        super().init_code()
+        super().init_code()  # type: ignore[no-untyped-call]
+        shell: Any = self.shell
         names = extension_names() if self._extensions is None else self._extensions
         for name in names:
             try:
-                self.shell.extension_manager.load_extension(name)
+                shell.extension_manager.load_extension(name)
             except Exception as error:  # noqa: BLE001 - an extension may raise anything; all of it means: no kernel
                 self.fail(f"the kernel extension {name} could not be loaded: {type(error).__name__}: {error}")
 
@@ -112,7 +114,7 @@ def become_kernel(argv: list[str], control: socket.socket, parent: int) -> None:
         os._exit(1)
 
     IPKernelApp.wait, IPKernelApp.fail = staticmethod(wait), staticmethod(fail)
-    app = IPKernelApp.instance(parent_handle=parent)
+    app: Any = IPKernelApp.instance(parent_handle=parent)
     app.initialize(argv)
     control.close()
     app.start()

@@ -1,7 +1,7 @@
 """Runs the cells of one notebook in one kernel: nbclient's handling of outputs over a plain, synchronous message loop.
 
-nbclient starts three asyncio tasks a cell and polls; here one zmq poll waits for output, reply, the death of the process
-and the order to stop. What a message does to the notebook is nbclient's `process_message`, unchanged.
+nbclient starts three asyncio tasks a cell and polls; here one zmq poll waits for output, reply, the death of the
+process and the order to stop. What a message does to the notebook is nbclient's `process_message`, unchanged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class MustEnd(Exception):
     """The run was stopped or timed out while a cell ran."""
 
 
-class NotebookClient(PapermillNotebookClient):
+class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
     """papermill's client with our kernels and our loop."""
 
     def __init__(self, nb_man: Any, execution: Execution, **options: Any) -> None:
@@ -162,7 +162,7 @@ class NotebookClient(PapermillNotebookClient):
         self._bootstrap()
 
     def _bootstrap(self) -> None:
-        """Learn the language and load our extensions, where the kernel has not done so; silent: counters and outputs stay clean."""
+        """Learn the language and load our extensions, where the kernel has not; silent, so counters stay clean."""
         assert self._kernel is not None
         language = self._kernel.language_info or self._ask(self.kc.kernel_info())["language_info"]
         self.nb.metadata["language_info"] = dict(language)
@@ -182,7 +182,7 @@ class NotebookClient(PapermillNotebookClient):
         self._begin()
 
     def _close(self) -> None:
-        kernel, self._kernel, self.kc, self._poller = self._kernel, None, None, None
+        kernel, self._kernel, self._poller = self._kernel, None, None
         if kernel is not None:
             kernel.close()
 
@@ -264,7 +264,9 @@ class NotebookClient(PapermillNotebookClient):
                 raise MustEnd
         elif limit.is_over():
             if not self.interrupt_on_timeout or limit.interrupted_at is not None:
-                raise CellTimeoutError.error_from_timeout_and_cell("Cell execution timed out", limit.timeout, cell)
+                raise CellTimeoutError.error_from_timeout_and_cell(
+                    "Cell execution timed out", int(limit.timeout or 0), cell
+                )
             limit.interrupted_at = time.monotonic()
             kernel.interrupt()
         elif replied and time.monotonic() - limit.heard_at > IOPUB_SILENCE:
@@ -309,8 +311,9 @@ def run_hook(hook: Any, **kwargs: Any) -> None:
 
 def show_exit(cell: Any, value: str) -> None:
     """The cell that exited shows that instead of an error (reference 2.4), if the kernel has not shown it already."""
-    from nbformat.v4 import new_output
+    import nbformat.v4
 
+    new_output: Any = nbformat.v4.new_output
     cell.outputs = [output for output in cell.outputs if not _is_error(output, EXIT)]
     shown = ("".join(output.get("data", {}).get("text/plain", "")) for output in cell.outputs)
     if not any(text.startswith("Notebook exited:") for text in shown):
@@ -322,8 +325,9 @@ def _is_error(output: Any, ename: str) -> bool:
 
 
 def _error_output(error: CellError) -> Any:
-    from nbformat.v4 import new_output
+    import nbformat.v4
 
+    new_output: Any = nbformat.v4.new_output
     return new_output(
         "error",
         ename=error.ename,

@@ -1,6 +1,7 @@
 """What a kernel or script is born with: one JSON file named in its environment.
 
-A file and not variables, because `base_parameters` may hold 1 MB and one environment string is limited to 128 KiB on Linux.
+A file and not variables, because `base_parameters` may hold 1 MB and one environment string is limited to 128 KiB
+on Linux.
 """
 
 from __future__ import annotations

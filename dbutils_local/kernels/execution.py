@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import socket
 import time
 from collections.abc import Callable
@@ -65,10 +65,8 @@ class Alarm:
         self._forget = stop.on_stop(self._ring)
 
     def _ring(self) -> None:
-        try:
+        with contextlib.suppress(OSError):  # closed just now: the run is over
             self._ours.send(b"!")
-        except OSError:
-            pass  # closed just now: the run is over
 
     @property
     def reason(self) -> Ending | None:
@@ -100,8 +98,3 @@ class Execution:
     error: CellError | None = None
     notices: list[str] = field(default_factory=list)
     notebook: Any = None  # the executed nbformat node, once the engine has begun
-
-
-def child_environ() -> dict[str, str]:
-    """This process's environment as a kernel of ours is to have it."""
-    return dict(os.environ)

@@ -74,8 +74,8 @@ class ForkServer:
     ) -> ForkServer:
         """Start one and return at once, while it still imports.
 
-        `environ` is its own environment (default: this process's); kernels get theirs when they are asked for. `expected`:
-        how many kernels will be wanted, if that is known, so that none is made in vain.
+        `environ` is its own environment (default: this process's); kernels get theirs when they are asked for.
+        `expected`: how many kernels will be wanted, if that is known, so that none is made in vain.
         """
         folder = short_folder()
         address = str(folder / "s")
@@ -267,7 +267,10 @@ class ForkedProcess:
         return int(end["exit"])
 
     def end(self, timeout: float | None) -> Mapping[str, Any] | None:
-        """How it ended: `exit` code, `failed` (why it gave up before it was ready), `words` (the end of its log); None: it runs."""
+        """How it ended, or None while it runs.
+
+        `exit` is its code, `failed` why it gave up before it was ready, `words` the end of its log.
+        """
         if self._end is None:
             self._connection.settimeout(timeout)
             try:

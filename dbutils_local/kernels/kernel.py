@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dbutils_local.errors import DbutilsLocalError
+from dbutils_local.kernels.processes import kill_tree
 
 if TYPE_CHECKING:
     import zmq
@@ -87,7 +87,7 @@ def connect(info: Mapping[str, Any]) -> BlockingKernelClient:
     from jupyter_client.blocking.client import BlockingKernelClient
 
     client = BlockingKernelClient(context=context())
-    client.load_connection_info(dict(info))
+    client.load_connection_info(cast(Any, dict(info)))
     client.start_channels(stdin=False, hb=False, control=False)
     return client
 
@@ -115,7 +115,7 @@ def wait_until_ready(kernel: Kernel, timeout: float = STARTUP_TIMEOUT) -> None:
 
 
 def wait_for_welcome(kernel: Kernel, timeout: float = STARTUP_TIMEOUT) -> None:
-    """Return when the kernel's output channel has greeted us (ipykernel 7 and later): from then on no message is lost."""
+    """Return when the kernel's output channel has greeted us (ipykernel 7 on): from then on no message is lost."""
     iopub = kernel.client.iopub_channel
     poller = zmq_poller(iopub.socket, kernel.life)
     if not (ready := dict(poller.poll(int(timeout * 1000)))):
@@ -157,7 +157,7 @@ def _because(words: str) -> str:
 
 
 def short_folder() -> Path:
-    """A new private folder whose name is short enough for unix sockets in it (their paths are limited to about 100 bytes)."""
+    """A new private folder with a short name: the paths of unix sockets are limited to about 100 bytes."""
     folder = tempfile.mkdtemp(prefix="dbl-")
     if len(folder) > 70 and os.path.isdir("/tmp"):
         os.rmdir(folder)
@@ -191,7 +191,7 @@ class OrdinaryKernel:
             is_python = request.name is None or request.name in PLAIN_PYTHON
             # TCP makes ipykernel 7 warn in the first cell, and ports are seen by other users of the machine.
             ipc = is_python and sys.platform != "win32"
-            manager = KernelManager(
+            manager: Any = KernelManager(
                 kernel_name="python3" if is_python else request.name,
                 context=context(),
                 connection_file=str(folder / "kernel.json"),
@@ -240,10 +240,7 @@ class OrdinaryKernel:
 
     def kill(self) -> None:
         if hasattr(os, "killpg"):
-            try:
-                os.killpg(self.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            kill_tree(self.pid)
         self.manager.shutdown_kernel(now=True)
 
     def last_words(self) -> str:

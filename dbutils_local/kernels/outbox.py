@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """`dbutils.notebook.exit(value)` ran; it may have been swallowed, so the last one of a file that ended so counts."""
+    """`dbutils.notebook.exit(value)` ran; it may have been swallowed: it counts if the notebook ended so."""
 
     value: str
 

@@ -19,7 +19,7 @@ SAVE_EVERY = 2.0  # seconds; papermill itself saves twice a cell, which costs th
 
 
 class ClockedManager(NotebookExecutionManager):  # type: ignore[misc]
-    """papermill's bookkeeping of a run; the notebook is written when some time has passed, and by papermill at the end."""
+    """papermill's bookkeeping of a run; the notebook is written by the clock, and by papermill at the end."""
 
     def __init__(self, nb: Any, **options: Any) -> None:
         super().__init__(nb, **options)
@@ -61,7 +61,7 @@ class DbutilsLocalEngine(NBClientEngine):  # type: ignore[misc]
         autosave_cell_every: int = 30,
         **kwargs: Any,
     ) -> Any:
-        """As papermill's, with our manager; `execution` says what is known of the run, without it the engine finds out itself."""
+        """As papermill's, with our manager; without an `execution` the engine finds out itself where it stands."""
         manager = ClockedManager(
             nb,
             output_path=output_path,

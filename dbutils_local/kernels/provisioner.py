@@ -1,4 +1,4 @@
-"""A jupyter_client provisioner that forks kernels: the kernelspec `dbutils_local` starts in a blink, in JupyterLab too."""
+"""A jupyter_client provisioner that forks kernels: the kernelspec `dbutils_local` starts in a blink everywhere."""
 
 from __future__ import annotations
 
@@ -65,11 +65,12 @@ class ForkedKernelProvisioner(LocalProvisioner):  # type: ignore[misc, unused-ig
         """Fork, or start, the kernel whose connection file `pre_launch` has written."""
         if (arguments := _forkable(cmd)) is not None:
             try:
-                self.process = await asyncio.to_thread(_launch, arguments, kwargs)
+                process: Any = await asyncio.to_thread(_launch, arguments, kwargs)
             except (Refused, ServerGone) as reason:
                 self.log.warning("The kernel starts the ordinary way: %s", reason)
             else:
-                self.pid = self.pgid = self.process.pid
+                self.process = process
+                self.pid = self.pgid = process.pid
                 self.cwd = kwargs.get("cwd") or os.getcwd()
                 return self.connection_info
         return await super().launch_kernel(cmd, **kwargs)

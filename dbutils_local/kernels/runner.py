@@ -23,7 +23,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 @dataclass(frozen=True)
 class NotebookRun:
-    """How a notebook ended; exactly one of exit, failure, stopped and timed_out says why, or none: it ran to its end."""
+    """How a notebook ended: by an exit, a failure, a stop or a timeout; none of them: it ran to its end."""
 
     notebook: Any  # the executed nbformat node, also written to `output`
     exit_value: str | None = None  # None: it never called dbutils.notebook.exit
@@ -52,9 +52,10 @@ def run_notebook(
 ) -> NotebookRun:
     """Run a notebook in a fresh kernel and write its executed copy to `output`.
 
-    `source` is an nbformat v4 node (not changed) or the path of an .ipynb. `timeout` is in seconds, for the whole notebook; None or 0: none.
-    `parameters` are injected as papermill does, only where a cell is tagged `parameters`. What the notebook does wrong is in
-    the result; NotFound and the like are raised only for what was asked wrongly.
+    `source` is an nbformat v4 node (not changed) or the path of an .ipynb. `timeout` is in seconds, for the whole
+    notebook; None or 0: none. `parameters` are injected as papermill does, only where a cell is tagged `parameters`.
+    `python` is the interpreter, if not ours. What the notebook does wrong is in the result; NotFound and the like are
+    raised only for what was asked wrongly.
     """
     nb = _load(source)
     with tempfile.TemporaryDirectory(prefix="dbl-") as folder:
@@ -97,7 +98,7 @@ def _language(nb: Any) -> str:
 
 
 def _injected(nb: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters papermill is to inject: those that can be Python names, if the notebook has a `parameters` cell."""
+    """What papermill is to inject: the parameters that can be Python names, if a cell is tagged for them."""
     cell = next((cell for cell in nb.cells if "parameters" in cell.metadata.get("tags", [])), None)
     if cell is None:
         return {}

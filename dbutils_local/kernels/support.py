@@ -22,7 +22,7 @@ class Support:
 
 
 def support(preload: Sequence[str] = ()) -> Support:
-    """Try it: start a fork server with this preload and ask it whether it may fork; takes about as long as its imports."""
+    """Try it: start a fork server with this preload and ask whether it may fork; takes as long as its imports."""
     if not ForkServer.is_possible():
         return Support(False, f"kernels start the ordinary way: forking is not safe on {sys.platform}")
     try:

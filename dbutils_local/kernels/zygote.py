@@ -3,8 +3,8 @@
 One thread, one loop. Each client connection asks for one process and lives as long as it: when the client goes away its
 process is killed with all it started, and when the process ends the client is told.
 
-A kernel adopts the orphans below it, and this process adopts those of a dead kernel, so after a kernel's death every child
-here that was not forked here is a leftover: a daemon that left its process group included.
+A kernel adopts the orphans below it, and this process adopts those of a dead kernel, so after a kernel's death every
+child here that was not forked here is a leftover: a daemon that left its process group included.
 """
 
 from __future__ import annotations
@@ -393,9 +393,9 @@ class Zygote:
 
 def _kernels_greet() -> bool:
     """Whether this ipykernel's output channel greets those who subscribe to it."""
-    import ipykernel
+    from ipykernel._version import version_info
 
-    return int(ipykernel.version_info[0]) >= 7
+    return version_info >= (7,)
 
 
 def warm_up(preload: Iterable[str]) -> str | None:

@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks [SUBJECT]...`: measure everything, or only these subjects.
 
-A subject is a module of this folder with a function `run(report)`; see SUBJECTS. The exit code is 1 if a figure is over its
-limit. Every comparison is of paired runs, so that a busy machine changes the times but hardly the ratios.
+A subject is a module of this folder with a function `run(report)`; see SUBJECTS. The exit code is 1 if a figure is over
+its limit. Every comparison is of paired runs, so that a busy machine changes the times but hardly the ratios.
 """
 
 from __future__ import annotations

@@ -86,7 +86,8 @@ def _picture(rows: list[Row]) -> str:
     bar, left, full = 22, 470, 300
     height = 50 + bar * len(judged)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="1100" height="{height}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="1100" height="{height}"',
+        ' font-family="sans-serif" font-size="12">',
         f'<rect width="1100" height="{height}" fill="#fff"/>',
         f'<text x="10" y="20" fill="#333">Measured, as a part of the limit. {escape(_machine())}</text>',
     ]

@@ -82,20 +82,22 @@ LOOK = textwrap.dedent("""
     print(__name__, hasattr(__main__, "__file__"), sys.modules["__main__"] is __main__)
     print([entry for entry in sys.path if "pytest" not in entry])
     print(sys.flags, sys.executable, sys.stdin is None, sys.stdout.encoding)
-    print([(name, str(signal.getsignal(name)).partition(" at 0x")[0]) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE)])
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
+        print(number, str(signal.getsignal(number)).partition(" at 0x")[0])
     print(sorted(name for name in os.environ if "DBUTILS" not in name and not name.startswith("JPY_")))
     print(threading.current_thread() is threading.main_thread(), sorted({t.daemon for t in threading.enumerate()}))
-    print(os.getpgid(0) == os.getpid(), os.umask(0o022), type(sys.excepthook).__name__, sys.gettrace(), sys.getrecursionlimit())
+    print(os.getpgid(0) == os.getpid(), os.umask(0o022), type(sys.excepthook).__name__, sys.gettrace())
     print(subprocess.run([sys.executable, "-c", "print(6 * 7)"], capture_output=True, text=True).stdout)
     async def later(): return "awaited"
-    print(await later(), asyncio.get_running_loop().is_running())
+    print(await later(), asyncio.get_running_loop().is_running(), sys.getrecursionlimit())
     def double(x): return 2 * x
     with multiprocessing.get_context("fork").Pool(2) as pool: print(pool.map(double, range(3)))
     with multiprocessing.get_context("spawn").Pool(1) as pool: print(pool.map(abs, [-1]))
     import gc, warnings, logging, locale
-    print(gc.isenabled(), gc.get_threshold(), logging.getLogger().level, logging.getLogger().handlers, locale.getlocale())
-    print([str(f) for f in warnings.filters])
-    print(type(get_ipython()).__name__, get_ipython().kernel.implementation, get_ipython().profile, _dh[0] == type(_dh[0])(os.getcwd()))
+    print(gc.isenabled(), gc.get_threshold(), logging.getLogger().level, logging.getLogger().handlers)
+    print([str(f) for f in warnings.filters], locale.getlocale())
+    shell = get_ipython()
+    print(type(shell).__name__, shell.kernel.implementation, shell.profile, str(_dh[0]) == os.getcwd())
 """)
 
 
@@ -122,7 +124,7 @@ def test_a_variable_read_only_at_start_makes_the_kernel_start_the_ordinary_way(r
     environ = dict(os.environ) | {"PYTHONPATH": str(tmp_path)}
     with pytest.raises(Refused, match="PYTHONPATH"):
         server.kernel(KernelRequest(environ, tmp_path))
-    run = run_cells("import sys\nprint(any(entry == %r for entry in sys.path))" % str(tmp_path), environ=environ)
+    run = run_cells(f"import sys\nprint({str(tmp_path)!r} in sys.path)", environ=environ)
     assert printed(run) == "True\n"
     assert run.notices == ()
 
@@ -141,7 +143,8 @@ def run_program(server, tmp_path, *argv, environ=None):
 def test_a_forked_program_is_run_as_python_runs_it(server, tmp_path):
     script = tmp_path / "program.py"
     script.write_text(
-        "import sys, os\nprint(sys.argv[1:], __name__, os.getcwd(), sys.path[0] == os.path.dirname(__file__))\nsys.exit(7)"
+        "import sys, os\nprint(sys.argv[1:], __name__, os.getcwd())\n"
+        "print(sys.path[0] == os.path.dirname(__file__))\nsys.exit(7)"
     )
     forked = run_program(server, tmp_path, str(script), "a", "b")
     plain = subprocess.run([sys.executable, str(script), "a", "b"], cwd=tmp_path, capture_output=True, text=True)
