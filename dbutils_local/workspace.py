@@ -241,14 +241,22 @@ class Workspace:
             idempotency_token=asked.idempotency_token or None,
         )
         stored = self.store.create_run(summarize(state, row), events)
+        if stored.run_id == run_id:
+            self._told(state, tuple(events))
         return stored, stored.run_id == run_id
+
+    def _told(self, state: RunState, events: tuple[Event, ...]) -> None:
+        """Notify of what happened to a run while no process drove it: skipped, abandoned, cancelled in the queue."""
+        from dbutils_local.notify import tell
+
+        tell(self.settings, state, events)
 
     def _admitted(
         self, settings: JobSettings, asked: RunAsked, job_id: int, limit: int | None, now: int
     ) -> list[Event]:
         if limit is None:
             return []
-        rows = launch.bury_dead(self.store, self.store.active_runs(job_id))
+        rows = launch.bury_dead(self.store, self.store.active_runs(job_id), self._told)
         active = sum(
             not LifeCycle(row.life_cycle_state).is_final and row.life_cycle_state != LifeCycle.QUEUED for row in rows
         )
@@ -318,14 +326,14 @@ class Workspace:
         except NotFound:
             return
         with launch.mutex(self.store, job_id):
-            run_id = launch.next_queued(self.store, job_id, _limit(settings))
+            run_id = launch.next_queued(self.store, job_id, _limit(settings), self._told)
         if run_id is not None:
             self._launcher(run_id)
 
     def cancel(self, run_id: int) -> None:
         """Cancel a run, or with a task run id that task; asynchronous, and nothing happens to what is final."""
         state, key, _ = self.find(run_id)
-        launch.cancel(self.store, state.run_id, key)
+        launch.cancel(self.store, state.run_id, key, self._told)
 
     def cancel_all(self, job_id: int | None = None, all_queued_runs: bool = False) -> None:
         """Cancel a job's active runs, or every queued run (jobs reference, 5.7)."""
@@ -333,7 +341,7 @@ class Workspace:
             self.store.job(job_id)
         for row in self.store.active_runs(job_id):
             if job_id is not None or row.life_cycle_state == LifeCycle.QUEUED or not all_queued_runs:
-                launch.cancel(self.store, row.run_id)
+                launch.cancel(self.store, row.run_id, told=self._told)
 
     def repair(
         self,
@@ -395,7 +403,7 @@ class Workspace:
 
     def _summary(self, run_id: int) -> RunSummary:
         """The row of a run, after its death was recorded if its process died."""
-        return launch.bury_dead(self.store, [self.store.summary(run_id)])[0]
+        return launch.bury_dead(self.store, [self.store.summary(run_id)], self._told)[0]
 
     def state(self, run_id: int) -> RunState:
         """A run as it stands now. Read only: the object is shared and changes as the run does."""
@@ -424,7 +432,7 @@ class Workspace:
     def runs(self, wanted: RunFilter | None = None, limit: int = 20, token: str | None = None) -> Page[RunSummary]:
         """A page of the history, newest first."""
         page = self.store.list_runs(wanted or RunFilter(), limit, token)
-        return replace(page, items=launch.bury_dead(self.store, page.items))
+        return replace(page, items=launch.bury_dead(self.store, page.items, self._told))
 
     def follow(self, run_id: int, poll: float = 0.2) -> Iterator[RunState]:
         """The run each time it changed, the last time when it is final."""

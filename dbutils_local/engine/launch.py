@@ -15,7 +15,7 @@ from typing import IO
 from dbutils_local.core import machine
 from dbutils_local.core.events import CancelRequested, Event, RunAbandoned, RunSkipped
 from dbutils_local.core.state import LifeCycle, RunState
-from dbutils_local.engine.drive import epoch_ms
+from dbutils_local.engine.drive import Listener, epoch_ms
 from dbutils_local.engine.summary import summarize
 from dbutils_local.settings import PREFIX, Settings
 from dbutils_local.store.records import Request, RunStore, RunSummary
@@ -77,16 +77,22 @@ def spawn(settings: Settings, run_id: int) -> int:
     return process.pid
 
 
-def bury_dead(store: RunStore, summaries: Iterable[RunSummary], now: Callable[[], int] = epoch_ms) -> list[RunSummary]:
-    """The rows, those of runs whose driving process died replaced by what was recorded about them."""
-    return [_looked_at(store, summary, now()) for summary in summaries]
+def _nobody(state: RunState, events: tuple[Event, ...]) -> None:
+    """Who is told when nobody asked to be."""
 
 
-def _looked_at(store: RunStore, summary: RunSummary, now: int) -> RunSummary:
+def bury_dead(
+    store: RunStore, summaries: Iterable[RunSummary], told: Listener = _nobody, now: Callable[[], int] = epoch_ms
+) -> list[RunSummary]:
+    """The rows; those of runs whose driving process died as they are now that it was recorded, which `told` hears."""
+    return [_looked_at(store, summary, told, now()) for summary in summaries]
+
+
+def _looked_at(store: RunStore, summary: RunSummary, told: Listener, now: int) -> RunSummary:
     if LifeCycle(summary.life_cycle_state).is_final:
         return summary
     if summary.life_cycle_state == LifeCycle.QUEUED:
-        return _expire(store, summary, now)
+        return _expire(store, summary, told, now)
     if (
         summary.life_cycle_state == LifeCycle.PENDING
         and now - max(summary.created_at, summary.updated_at) < LAUNCH_GRACE
@@ -94,9 +100,8 @@ def _looked_at(store: RunStore, summary: RunSummary, now: int) -> RunSummary:
         return summary
     if store.is_driven(summary.run_id):
         return summary
-    return _write(store, summary.run_id, lambda state: [RunAbandoned(now, _death_note(state))]) or store.summary(
-        summary.run_id
-    )
+    buried = _write(store, summary.run_id, lambda state: [RunAbandoned(now, _death_note(state))], told)
+    return buried or store.summary(summary.run_id)
 
 
 def _death_note(state: RunState) -> str:
@@ -106,14 +111,18 @@ def _death_note(state: RunState) -> str:
     return f"{machine.DRIVER_DIED}{during}. What had finished is kept; {way_on}."
 
 
-def _expire(store: RunStore, summary: RunSummary, now: int) -> RunSummary:
+def _expire(store: RunStore, summary: RunSummary, told: Listener, now: int) -> RunSummary:
     if now - summary.created_at < QUEUE_WAIT:
         return summary
     message = "Skipping this run because it waited in the queue for more than 48 hours."
-    return _write(store, summary.run_id, lambda state: [RunSkipped(now, message)]) or store.summary(summary.run_id)
+    return _write(store, summary.run_id, lambda state: [RunSkipped(now, message)], told) or store.summary(
+        summary.run_id
+    )
 
 
-def _write(store: RunStore, run_id: int, decide: Callable[[RunState], list[Event]]) -> RunSummary | None:
+def _write(
+    store: RunStore, run_id: int, decide: Callable[[RunState], list[Event]], told: Listener
+) -> RunSummary | None:
     """Become the writer of an undriven run for a moment; None if somebody drives it after all or it is final."""
     with store.lock(run_id) as mine:
         if not mine:
@@ -130,21 +139,22 @@ def _write(store: RunStore, run_id: int, decide: Callable[[RunState], list[Event
             events += more
         summary = summarize(state, store.summary(run_id))
         store.append(run_id, events, summary)
-        return store.summary(run_id)
+    told(state, tuple(events))
+    return store.summary(run_id)
 
 
-def cancel(store: RunStore, run_id: int, key: str | None = None) -> None:
+def cancel(store: RunStore, run_id: int, key: str | None = None, told: Listener = _nobody) -> None:
     """Cancel a run or one task of it: by its driver if it has one, else here. A finished run is left as it is."""
     summary = store.summary(run_id)
     if LifeCycle(summary.life_cycle_state).is_final:
         return
-    if _write(store, run_id, lambda state: [CancelRequested(epoch_ms(), key)]) is None:
+    if _write(store, run_id, lambda state: [CancelRequested(epoch_ms(), key)], told) is None:
         store.post(Request(run_id, "cancel", {"key": key} if key else {}))
 
 
-def next_queued(store: RunStore, job_id: int, limit: int) -> int | None:
+def next_queued(store: RunStore, job_id: int, limit: int, told: Listener = _nobody) -> int | None:
     """The queued run of a job that may start now, oldest first; None if none waits or the limit is reached."""
-    rows = bury_dead(store, store.active_runs(job_id))
+    rows = bury_dead(store, store.active_runs(job_id), told)
     waiting = [row for row in rows if row.life_cycle_state == LifeCycle.QUEUED]
     active = sum(not LifeCycle(row.life_cycle_state).is_final for row in rows) - len(waiting)
     return waiting[0].run_id if waiting and active < limit else None

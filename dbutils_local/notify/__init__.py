@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dbutils_local.notify.notifier import Notifier
+from dbutils_local.notify.notifier import Notifier, tell
 
-__all__ = ["Notifier"]
+__all__ = ["Notifier", "tell"]

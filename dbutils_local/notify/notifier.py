@@ -117,6 +117,19 @@ class Notifier:
             _log.warning(sentence)
 
 
+def tell(settings: Settings, state: RunState, events: tuple[Event, ...]) -> None:
+    """Send what events of a run that nobody drives are worth, without waiting; the process stays until it is done."""
+    rules = Rules.of(state.settings)
+    if not any(messages(rules, state, event) for event in events):
+        return
+
+    def work() -> None:
+        with Notifier(settings) as notifier:
+            notifier.hear(state, events)
+
+    threading.Thread(target=work, name="notifications").start()
+
+
 def _deliveries(message: Message) -> list[Message]:
     """One message for all addresses together, one for each destination."""
     mail = [replace(message, destinations=())] if message.addresses else []

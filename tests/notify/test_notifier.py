@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from dbutils_local.core import machine
-from dbutils_local.core.events import Event, RunCreated, RunStarted
-from dbutils_local.notify import Notifier, notifier
+from dbutils_local.core.events import Event, RunCreated, RunSkipped, RunStarted
+from dbutils_local.notify import Notifier, notifier, tell
 from dbutils_local.notify.notifier import LOG
 from dbutils_local.settings import Settings
 
@@ -197,3 +197,17 @@ def test_a_run_that_tells_nobody_starts_no_thread(tmp_path: Path) -> None:
     before = threading.active_count()
     assert start_run(Settings(tmp_path), {}) == []
     assert threading.active_count() == before
+
+
+def test_what_happens_to_a_run_that_nobody_drives_is_told_without_waiting(tmp_path: Path) -> None:
+    with serving(Receiver([])) as server:
+        settings = Settings(tmp_path, destinations={"a": f"http://127.0.0.1:{server.server_port}/"})
+        failing = {"webhook_notifications": {"on_failure": [{"id": "a"}]}}
+        job = {"name": "j", "tasks": [{"task_key": "t", "notebook_task": {"notebook_path": "/n"}}], **failing}
+        skipped = RunSkipped(2, "too many")
+        state = machine.fold([RunCreated(at=1, run_id=50, job_id=7, settings=job), skipped])
+        tell(settings, state, (skipped,))
+        for thread in threading.enumerate():
+            if thread.name == "notifications":
+                thread.join()
+    assert [payload["event_type"] for _, _, payload in server.got] == ["jobs.on_failure"]
