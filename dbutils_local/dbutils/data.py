@@ -96,7 +96,10 @@ def _column(name: str, values: Any) -> ColumnProfile:
     present = values.dropna()
     try:
         counts = present.value_counts()
-        distinct, top = len(counts), tuple((str(value), int(count)) for value, count in counts.head(TOP).items())
+        distinct, top = (
+            len(counts),
+            tuple((str(value), int(count)) for value, count in counts.head(TOP).items() if count > 1),
+        )
     except TypeError:  # lists and the like cannot be hashed
         distinct, top = None, ()
     return ColumnProfile(

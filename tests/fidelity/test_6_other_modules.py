@@ -113,6 +113,14 @@ def test_6_3_summarize_pandas(dbutils, capsys):
     assert "'a' x2" in out
 
 
+def test_6_3_summarize_duckdb(dbutils, capsys):
+    duckdb = pytest.importorskip("duckdb")
+    dbutils.data.summarize(duckdb.sql("select range as n, 'v' || (range % 3) as s from range(100)"))
+    out = capsys.readouterr().out
+    assert "n (int64): 100 values, 0 missing, 100 distinct, mean 49.5" in out
+    assert "'v0' x34" in out
+
+
 def test_6_3_streaming_frames_are_refused(dbutils):
     class Streaming:
         isStreaming = True
