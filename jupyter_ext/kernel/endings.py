@@ -53,6 +53,7 @@ def catch_endings(face: Face, undo: ExitStack) -> None:
 def show_to_the_callers_line(shell: Any, kind: type[BaseException], error: BaseException, trace: Any) -> None:
     """The usual traceback, ending at the user's line that called us: what lies below explains nothing to them."""
     _cut_below_the_user(trace)
+    _forget_inner_causes(error)
     # One frame above the cell is IPython's own.
     lines = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=1)
     shell._showtraceback(kind, error, lines)
@@ -61,11 +62,22 @@ def show_to_the_callers_line(shell: Any, kind: type[BaseException], error: BaseE
 def _cut_below_the_user(trace: TracebackType | None) -> None:
     last = None
     while trace is not None:
-        if not trace.tb_frame.f_code.co_filename.startswith(_INSIDE):
+        if not _is_inside(trace):
             last = trace
         trace = trace.tb_next
     if last is not None:
         last.tb_next = None
+
+
+def _forget_inner_causes(error: BaseException) -> None:
+    """Drop a cause that we caught ourselves: the message says it already."""
+    cause = error.__cause__ or error.__context__
+    if cause is not None and _is_inside(cause.__traceback__):
+        error.__cause__, error.__suppress_context__ = None, True
+
+
+def _is_inside(trace: TracebackType | None) -> bool:
+    return trace is not None and trace.tb_frame.f_code.co_filename.startswith(_INSIDE)
 
 
 def _folder_of(module: str) -> str:

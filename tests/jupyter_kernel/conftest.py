@@ -53,6 +53,7 @@ class Kernel:
         from jupyter_client.manager import start_new_kernel
 
         self.folder = folder
+        self.home = Path(environ["DBUTILS_LOCAL_HOME"])
         with open(os.devnull, "wb") as nowhere:
             self.manager, self.client = start_new_kernel(
                 kernel_name="python3",
