@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
+from types import ModuleType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbutils_local.errors import AlreadyExists, NotFound, UserError
+from dbutils_local.errors import AlreadyExists, MissingExtra, NotFound, UserError
 from dbutils_local.secrets import FileStore, Vault, open_store, redactor, variable
 from dbutils_local.settings import Settings
 
@@ -109,3 +111,40 @@ def test_a_redactor_of_all_secrets(store, tmp_path):
 def test_an_unknown_store_is_refused(tmp_path):
     with pytest.raises(UserError, match="secret_store is 'nonsense'"):
         open_store(Settings(home=tmp_path, secret_store="nonsense"))
+
+
+class Ring(ModuleType):
+    """A keyring that keeps passwords in memory: the three functions of the real package that are used."""
+
+    def __init__(self) -> None:
+        super().__init__("keyring")
+        self.kept: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, name: str) -> str | None:
+        return self.kept.get((service, name))
+
+    def set_password(self, service: str, name: str, password: str) -> None:
+        self.kept[service, name] = password
+
+    def delete_password(self, service: str, name: str) -> None:
+        del self.kept[service, name]
+
+
+def test_a_keyring_holds_the_values_and_the_file_only_their_names(tmp_path, monkeypatch):
+    ring = Ring()
+    monkeypatch.setitem(sys.modules, "keyring", ring)
+    store = open_store(Settings(home=tmp_path, secret_store="keyring"))
+    store.create_scope("s")
+    store.write("s", "k", b"hunter2\xff")
+    assert store.read("s", "k") == b"hunter2\xff"
+    assert (store.scopes(), store.keys("s")) == (["s"], ["k"])
+    assert "hunter2" not in (tmp_path / "secrets.toml").read_text()
+    store.remove_scope("s")
+    assert ring.kept == {}
+    assert store.scopes() == []
+
+
+def test_without_the_keyring_package_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    with pytest.raises(MissingExtra, match=r"dbutils-local\[keyring\]"):
+        open_store(Settings(home=tmp_path, secret_store="keyring"))
