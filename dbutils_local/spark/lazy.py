@@ -55,7 +55,7 @@ def prepare(namespace: MutableMapping[str, Any], source: str) -> None:
 
 
 def _real_names(settings: Settings) -> dict[str, Any]:
-    from dbutils_local.spark.session import session
+    from dbutils_local.spark.starting import session
 
     spark = session(settings)
     from pyspark.sql.functions import udf

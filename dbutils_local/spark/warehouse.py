@@ -179,8 +179,7 @@ class Warehouse:
     def _create(self, name: str, entry: dict[str, str]) -> None:
         """Register one table of another session on the files it has written, or one view."""
         schema, _, table = name.partition(".")
-        if name in self._stamps:
-            self._forget(name)
+        self._forget(name)
         if entry["kind"] == _VIEW:
             self._create_view(entry)
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dbutils_local.errors import UserError
 from dbutils_local.sql.engine import ROW_LIMIT, StatementFailed, StatementResult
 from dbutils_local.sql.parameters import bound_names, substitute_get_argument, substitute_legacy, unbound
 from dbutils_local.sql.scan import Statement, split
@@ -47,7 +48,7 @@ class SparkEngine:
             rows = tuple(tuple(row) for row in frame.limit(self._limit + 1).collect()) if columns else ()
             count = len(rows) if len(rows) <= self._limit else frame.count()
         except Exception as error:
-            if not _is_sparks(error):
+            if not isinstance(error, UserError) and not _is_sparks(error):
                 raise
             raise StatementFailed(str(error).split("\n\nJVM stacktrace")[0], statement.text, statement.line) from error
         return StatementResult(

@@ -1,0 +1,234 @@
+"""The real session: Databricks' names, paths and formats on it, and tables that outlive it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbutils_local import spark as local_spark
+from dbutils_local.errors import NotSupportedHere
+from dbutils_local.settings import Settings
+from dbutils_local.spark.warehouse import Warehouse
+from dbutils_local.sql.engine import StatementFailed
+from dbutils_local.sql.spark_engine import SparkEngine
+
+pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
+
+
+def rows(frame: Any) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in frame.collect()]
+
+
+def test_the_names_become_the_real_things(spark: Any, settings: Settings) -> None:
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession, SQLContext
+
+    namespace: dict[str, Any] = {}
+    local_spark.install(namespace, settings)
+    local_spark.prepare(namespace, "x = 1")
+    assert isinstance(namespace["spark"], local_spark.Lazy)
+    local_spark.prepare(namespace, "spark.range(1)")
+    assert isinstance(namespace["spark"], SparkSession)
+    assert isinstance(namespace["sc"], SparkContext)
+    assert isinstance(namespace["sqlContext"], SQLContext)
+    assert rows(namespace["sql"]("SELECT 1")) == [(1,)]
+    assert local_spark.active() is spark
+
+
+def test_udfs_run_in_this_python(spark: Any) -> None:
+    from pyspark.sql.functions import udf
+
+    version = udf(lambda _: sys.version)
+    assert rows(spark.range(1).select(version("id"))) == [(sys.version,)]
+
+
+def test_three_level_names_and_other_catalogs(spark: Any) -> None:
+    spark.sql("CREATE SCHEMA IF NOT EXISTS main.names")
+    spark.sql("CREATE TABLE main.names.t AS SELECT 1 AS a")
+    assert rows(spark.table("main.names.t")) == rows(spark.sql("SELECT * FROM hive_metastore.names.t")) == [(1,)]
+    spark.sql("CREATE CATALOG IF NOT EXISTS dev")
+    spark.sql("USE CATALOG dev")
+    spark.sql("CREATE SCHEMA s")
+    spark.range(2).write.saveAsTable("s.u")
+    assert spark.catalog.currentCatalog() == "dev"
+    assert rows(spark.sql("SELECT count(*) FROM s.u")) == [(2,)]
+    assert rows(spark.sql("SHOW SCHEMAS")) == [("default",), ("s",)]
+    spark.sql("USE main.default")
+    assert spark.catalog.tableExists("dev.s.u")
+    assert rows(spark.sql("SHOW CATALOGS")) == [("dev",), ("main",)]
+    spark.sql("DROP CATALOG dev CASCADE")
+    assert rows(spark.sql("SHOW CATALOGS")) == [("main",)]
+
+
+def test_an_unknown_catalog_says_which_there_are(spark: Any) -> None:
+    with pytest.raises(Exception, match="NO_SUCH_CATALOG_EXCEPTION.*Known here: main"):
+        spark.sql("USE CATALOG prod")
+    with pytest.raises(Exception, match="prod") as failure:
+        spark.sql("SELECT * FROM prod.s.t")
+    assert "CREATE CATALOG" in "".join(failure.value.__notes__)
+
+
+def test_parquet_stands_for_delta_with_one_notice(spark: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    from dbutils_local.spark import surface
+
+    assert surface._surface is not None
+    surface._surface._told.clear()
+    spark.range(3).selectExpr("id % 2 AS p", "id").write.format("delta").partitionBy("p").mode("overwrite").saveAsTable(
+        "parts"
+    )
+    spark.sql("CREATE OR REPLACE TABLE again USING DELTA AS SELECT * FROM parts")
+    assert spark.table("parts").columns == ["p", "id"], "Delta leaves partition columns where they are"
+    assert spark.table("again").count() == 3
+    assert capsys.readouterr().err.count("Delta tables are kept as Parquet here") == 1
+
+
+def test_a_replaced_table_may_read_itself(spark: Any) -> None:
+    spark.sql("CREATE OR REPLACE TABLE self AS SELECT 1 AS a")
+    spark.sql("CREATE OR REPLACE TABLE self AS SELECT a + 1 AS a FROM self")
+    assert rows(spark.table("self")) == [(2,)]
+
+
+def test_columns_added_later_are_read_back(spark: Any) -> None:
+    spark.sql("SELECT 1 AS a").write.format("delta").mode("overwrite").save("/mnt/grown")
+    spark.sql("SELECT 2 AS a, 'x' AS b").write.format("delta").mode("append").option("mergeSchema", "true").save(
+        "/mnt/grown"
+    )
+    assert sorted(rows(spark.read.format("delta").load("/mnt/grown"))) == [(1, None), (2, "x")]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "MERGE INTO again USING again s ON true WHEN MATCHED THEN DELETE",
+        "DESCRIBE HISTORY again",
+        "SELECT * FROM again VERSION AS OF 1",
+    ],
+)
+def test_what_needs_delta_is_refused(spark: Any, statement: str) -> None:
+    with pytest.raises(NotSupportedHere, match="local Spark"):
+        spark.sql(statement)
+
+
+def test_options_that_need_delta_are_refused(spark: Any) -> None:
+    with pytest.raises(NotSupportedHere, match="versionAsOf"):
+        spark.read.format("delta").option("versionAsOf", 1)
+    with pytest.raises(NotSupportedHere, match="replaceWhere"):
+        spark.range(1).write.format("delta").option("replaceWhere", "id = 1")
+    with pytest.raises(NotSupportedHere, match="cloudFiles"):
+        spark.readStream.format("cloudFiles")
+
+
+def test_databricks_paths_are_folders_of_the_home(spark: Any, spark_home: Path) -> None:
+    spark.range(3).write.mode("overwrite").option("header", True).csv("/Volumes/a/b/c/out")
+    assert list((spark_home / "volumes" / "a" / "b" / "c" / "out").glob("*.csv"))
+    assert spark.read.option("header", True).csv("dbfs:/Volumes/a/b/c/out").count() == 3
+    spark.sql("CREATE OR REPLACE TEMP VIEW v USING csv OPTIONS (path '/Volumes/a/b/c/out', header 'true')")
+    assert rows(spark.sql("SELECT count(*) FROM v")) == [(3,)]
+    assert spark.sparkContext.textFile("/Volumes/a/b/c/out").count() >= 3
+
+
+def test_cluster_settings_have_local_values(spark: Any) -> None:
+    assert spark.conf.get("spark.databricks.clusterUsageTags.clusterName") == "local"
+    spark.conf.set("spark.databricks.clusterUsageTags.clusterName", "mine")
+    assert spark.conf.get("spark.databricks.clusterUsageTags.clusterName") == "mine"
+    spark.conf.unset("spark.databricks.clusterUsageTags.clusterName")
+    assert spark.conf.get("spark.databricks.nope", "default") == "default"
+
+
+def test_statements_with_no_work_here_say_so(spark: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    spark.sql("OPTIMIZE parts ZORDER BY (id)").collect()
+    assert "OPTIMIZE: nothing done" in capsys.readouterr().err
+
+
+def test_streams_read_and_write_databricks_paths(spark: Any) -> None:
+    spark.range(3).write.mode("overwrite").parquet("/Volumes/a/b/c/source")
+    stream = spark.readStream.schema("id bigint").parquet("/Volumes/a/b/c/source")
+    query = (
+        stream.writeStream.trigger(availableNow=True)
+        .option("checkpointLocation", "/Volumes/a/b/c/check")
+        .toTable("main.default.streamed")
+    )
+    query.awaitTermination()
+    assert spark.table("streamed").count() == 3
+
+
+def test_another_session_finds_tables_views_and_partitions(spark: Any, spark_home: Path) -> None:
+    spark.sql("CREATE SCHEMA IF NOT EXISTS shared")
+    spark.sql("CREATE OR REPLACE TABLE shared.t AS SELECT 1 AS a, 'x' AS b")
+    spark.range(4).selectExpr("id", "id % 2 AS p").write.format("parquet").partitionBy("p").mode(
+        "overwrite"
+    ).saveAsTable("shared.parts")
+    spark.sql("USE shared")
+    spark.sql("CREATE OR REPLACE VIEW v AS SELECT a FROM t")
+    spark.sql("USE default")
+    first = _our_warehouse()
+    for name in ("shared.v", "shared.t", "shared.parts"):
+        first._forget(name)
+    spark._jsparkSession.sql("DROP SCHEMA shared")
+    other = Warehouse(spark, spark_home / "spark-warehouse")
+    other.absorb()
+    assert rows(spark.sql("SELECT * FROM shared.v")) == [(1,)]
+    assert rows(spark.sql("SELECT p, count(*) FROM shared.parts GROUP BY p ORDER BY p")) == [(0, 2), (1, 2)]
+    spark.sql("DROP TABLE shared.t")
+    assert not (spark_home / "spark-warehouse" / "shared.db" / "t").exists(), (
+        "a table taken over is still a managed one"
+    )
+
+
+def _our_warehouse() -> Warehouse:
+    from dbutils_local.spark import surface
+
+    assert surface._surface is not None
+    return surface._surface.warehouse
+
+
+_CHILD = """
+import sys
+from pathlib import Path
+from dbutils_local import spark
+from dbutils_local.settings import Settings
+session = spark.session(Settings(home=Path(sys.argv[1])))
+print(session.table("parent").collect()[0][0])
+session.sql("INSERT INTO parent VALUES (2)")
+session.sql("CREATE TABLE child AS SELECT 3 AS a")
+session.sql("DROP TABLE gone")
+spark.stop()
+"""
+
+
+def test_a_child_process_sees_its_callers_tables_and_the_other_way_round(spark: Any, spark_home: Path) -> None:
+    spark.sql("CREATE OR REPLACE TABLE parent AS SELECT 1 AS a")
+    spark.sql("CREATE OR REPLACE TABLE gone AS SELECT 1 AS a")
+    assert spark.table("parent").count() == 1
+    done = subprocess.run([sys.executable, "-c", _CHILD, str(spark_home)], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "1", done.stderr
+    assert sorted(rows(spark.sql("SELECT * FROM parent"))) == [(1,), (2,)]
+    assert rows(spark.table("child")) == [(3,)]
+    assert not spark.catalog.tableExists("gone")
+
+
+def test_sql_cells_run_on_spark_with_parameters(spark: Any) -> None:
+    engine = SparkEngine(spark, limit=2)
+    [made, selected] = engine.execute(
+        "CREATE OR REPLACE TABLE p AS SELECT * FROM range(5); SELECT id, :p AS v FROM IDENTIFIER(:t)",
+        {"p": "x", "t": "p"},
+    )
+    assert not made.has_rows
+    assert (selected.columns, selected.types, selected.row_count, len(selected.rows)) == (
+        ("id", "v"),
+        ("bigint", "string"),
+        5,
+        2,
+    )
+    assert selected.frame.count() == 5
+    assert engine.execute("SELECT '${p}'", {"p": "legacy"})[0].rows == (("legacy",),)
+    with pytest.raises(StatementFailed, match=r"(?s)TABLE_OR_VIEW_NOT_FOUND.*\(line 2\).*SELECT \* FROM nope"):
+        engine.execute("SELECT 1;\nSELECT * FROM nope")
+    with pytest.raises(StatementFailed, match="UNBOUND_SQL_PARAMETER"):
+        engine.execute("SELECT :missing")
+    with pytest.raises(StatementFailed, match="MERGE INTO is not done"):
+        engine.execute("MERGE INTO p USING p s ON true WHEN MATCHED THEN DELETE")
