@@ -57,6 +57,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     (home / ".jupyter" / "labconfig").mkdir(parents=True)
     news = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (home / ".jupyter" / "labconfig" / "page_config.json").write_text(json.dumps(news))
+    _install_kernel(home / ".local" / "share" / "jupyter" / "kernels" / "loaded")
     # The checkout's own files: an editable install holds copies that may be old.
     extensions = base / "labextensions"
     extensions.mkdir()
@@ -86,6 +87,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _install_kernel(folder: Path) -> None:
+    """A kernel that has the extension from its start, as after `dbutils-local install-startup`."""
+    folder.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--ext=dbutils_local"]
+    spec = {"argv": argv, "display_name": "Loaded", "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps(spec))
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -210,13 +219,13 @@ class Notebook:
 
 @pytest.fixture
 def open_notebook(screen: Screen, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """`open_notebook([sources], folder=...)`: a new notebook of these code cells, open and ready."""
+    """`open_notebook([sources], kernel=...)`: a new notebook of these code cells, open and ready."""
     opened: list[Notebook] = []
 
-    def make(sources: list[str], name: str = "") -> Notebook:
-        path = screen.lab.root / f"{name or request.node.name}.ipynb"
+    def make(sources: list[str], kernel: str = "python3") -> Notebook:
+        path = screen.lab.root / f"{request.node.name}.ipynb"
         node = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-        node.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        node.metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": "python"}
         nbformat.write(node, path)
         opened.append(Notebook(screen, path))
         return opened[-1]

@@ -56,6 +56,12 @@ def test_a_panel_defined_in_the_loading_cell_moves_into_the_bar(open_notebook: A
     expect(notebook.cells.nth(0).locator(".widget-text")).to_have_count(0)
 
 
+def test_a_kernel_that_loads_the_extension_at_its_start_has_the_bar_too(open_notebook: Any) -> None:
+    notebook = open_notebook(["dbutils.widgets.text('t', '1', 'Label')"], kernel="loaded")
+    assert notebook.run(0) == ""
+    expect(notebook.bar.locator(".widget-label")).to_have_text("Label")
+
+
 def test_exit_stops_a_run_all_without_a_red_traceback(open_notebook: Any, screen: Any) -> None:
     notebook = open_notebook(
         ["%load_ext dbutils_local", "print('lost')\ndbutils.notebook.exit('done early')", "print('never')"]
