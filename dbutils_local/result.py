@@ -10,6 +10,7 @@ from typing import Any
 
 from dbutils_local.core.state import Attempt, RunState, TaskState
 from dbutils_local.errors import NotFound
+from dbutils_local.imports import import_nbformat
 from dbutils_local.settings import Settings
 from dbutils_local.store import artifacts
 from dbutils_local.views import text
@@ -77,9 +78,9 @@ class RunResult:
             raise NotFound(
                 f"run {self.run_id} has no executed notebook of task {key!r}; its tasks are: {', '.join(self.tasks)}"
             )
-        import nbformat
+        nbformat = import_nbformat()
 
-        return nbformat.read(task.notebook_file, as_version=4)  # type: ignore[no-untyped-call]
+        return nbformat.read(task.notebook_file, as_version=4)
 
     def __bool__(self) -> bool:
         return self.state in ("SUCCESS", "SUCCESS_WITH_FAILURES")

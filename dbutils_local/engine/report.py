@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dbutils_local.core.state import RunState
 from dbutils_local.errors import MissingExtra
+from dbutils_local.imports import import_nbformat
 from dbutils_local.store import artifacts
 from dbutils_local.views import html
 from dbutils_local.views.snapshot import TaskView, snapshot, walk
@@ -48,8 +49,8 @@ def printed(folder: Path) -> str:
 def _notebook(path: Path) -> str:
     if not path.is_file():
         return ""
-    import nbformat
+    nbformat = import_nbformat()
 
     from dbutils_local.views.notebook import notebook_html
 
-    return notebook_html(nbformat.read(path, as_version=4))  # type: ignore[no-untyped-call]
+    return notebook_html(nbformat.read(path, as_version=4))

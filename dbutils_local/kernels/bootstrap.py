@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+
+from dbutils_local.imports import all_entry_points
 
 GROUP = "dbutils_local.kernel_extensions"
-
-
-@functools.cache
-def all_entry_points() -> Any:
-    """The entry points of everything installed, read once a process; choose with `.select(group=...)`."""
-    from importlib.metadata import entry_points
-
-    return entry_points()
 
 
 @functools.cache

@@ -12,10 +12,10 @@ from typing import Any
 
 from dbutils_local.core.state import Failure
 from dbutils_local.errors import NotFound
+from dbutils_local.imports import import_nbformat, import_papermill
 from dbutils_local.kernels import outbox
 from dbutils_local.kernels.environment import Birth
 from dbutils_local.kernels.execution import Alarm, Ending, Execution, NeverStopped, StopSignal
-from dbutils_local.kernels.imports import import_nbformat, import_papermill
 from dbutils_local.kernels.kernel import KernelRequest
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dbutils_local.errors import NotFound, UserError
+from dbutils_local.imports import import_nbformat
 from dbutils_local.notebooks import ipynb, source
 from dbutils_local.notebooks.document import DATABRICKS_NOTEBOOK, CellType, Document, Format, Language
 
@@ -114,19 +115,19 @@ def _node(text: str, path: Path) -> Any:
 
 
 def _upgraded(node: Any, path: Path) -> Any:
-    import nbformat
+    nbformat = import_nbformat()
 
     try:
-        return nbformat.convert(nbformat.from_dict(node), 4)  # type: ignore[no-untyped-call]
+        return nbformat.convert(nbformat.from_dict(node), 4)
     except Exception as error:  # nbformat has no common class for what can be wrong with an old file
         raise UserError(f"{path}: cannot read nbformat {node['nbformat']!r}: {error}") from error
 
 
 def _rendered(document: Document, path: Path) -> str:
     if path.suffix == ".ipynb":
-        import nbformat
+        nbformat = import_nbformat()
 
-        return str(nbformat.writes(ipynb.to_nbformat(document))) + "\n"  # type: ignore[no-untyped-call]
+        return str(nbformat.writes(ipynb.to_nbformat(document))) + "\n"
     language = _LANGUAGE_OF.get(path.suffix)
     if language is not document.language:
         right = next(suffix for suffix, one in _LANGUAGE_OF.items() if one is document.language)

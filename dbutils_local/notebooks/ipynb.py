@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dbutils_local.errors import UserError
+from dbutils_local.imports import import_nbformat
 from dbutils_local.notebooks.cells import classify, magic_line
 from dbutils_local.notebooks.document import (
     DATABRICKS_CELL,
@@ -38,7 +39,7 @@ def to_nbformat(document: Document) -> Any:
 
     Cells keep title, line and whatever the way back needs under metadata `dbutils_local`; ids are stable.
     """
-    import nbformat
+    nbformat = import_nbformat()
 
     ids = _ids(document)
     node = {
@@ -47,7 +48,7 @@ def to_nbformat(document: Document) -> Any:
         "nbformat": 4,
         "nbformat_minor": 5,
     }
-    return nbformat.from_dict(node)  # type: ignore[no-untyped-call]
+    return nbformat.from_dict(node)
 
 
 def from_nbformat(node: Mapping[str, Any], path: Path | None = None) -> Document:

@@ -7,6 +7,7 @@ name imports the real thing when it is used.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -24,6 +25,14 @@ _CALLED_LATER = {
     "requests": (),
 }
 _lock = threading.Lock()
+
+
+@functools.cache
+def all_entry_points() -> Any:
+    """The entry points of everything installed, read once a process; choose with `.select(group=...)`."""
+    from importlib.metadata import entry_points
+
+    return entry_points()
 
 
 def import_papermill() -> Any:
@@ -90,8 +99,6 @@ def _one_scan_for_entry_points() -> Iterator[None]:
         yield
         return
     import entrypoints
-
-    from dbutils_local.kernels.bootstrap import all_entry_points
 
     def get_group_all(group: str, path: Any = None) -> list[Any]:
         return [
