@@ -443,6 +443,8 @@ def _stopping(state: RunState, now: int) -> Iterator[Event]:
                 yield TaskTerminating(now, task.key, why)
         return
     for key in state.stopping:
+        if key in state.doomed:
+            continue  # its end is being recorded already, and a second one would count it out twice
         if key not in state.active:
             yield TaskNotRun(now, key, Result.CANCELED, _REASONS[Result.CANCELED])
         elif state.tasks[key].attempts[-1].terminating is None:
