@@ -431,8 +431,9 @@ class Workspace:
 
     def runs(self, wanted: RunFilter | None = None, limit: int = 20, token: str | None = None) -> Page[RunSummary]:
         """A page of the history, newest first."""
-        page = self.store.list_runs(wanted or RunFilter(), limit, token)
-        return replace(page, items=launch.bury_dead(self.store, page.items, self._told))
+        # Before the rows are chosen: a filter by state must find what turns out to be dead.
+        launch.bury_dead(self.store, self.store.active_runs(), self._told)
+        return self.store.list_runs(wanted or RunFilter(), limit, token)
 
     def follow(self, run_id: int, poll: float = 0.2) -> Iterator[RunState]:
         """The run each time it changed, the last time when it is final."""
