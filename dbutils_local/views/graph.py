@@ -135,7 +135,9 @@ def _tops(
                 _mean([_middle(tops, other) for other in neighbours.get(node, ())], _middle(tops, node))
                 for node in column
             ]
-            shift = PULL * (centre - sum(near) / len(near))
+            # The last two sweeps only align, so that what could be a straight line is one.
+            pull = PULL if sweep < SWEEPS - 2 else 0.0
+            shift = pull * (centre - sum(near) / len(near))
             wanted = [middle + shift for middle in near]
             for node, top in zip(column, _separate(column, wanted), strict=True):
                 tops[node] = top

@@ -29,6 +29,8 @@ print("making a report for", dbutils.widgets.get("day"))
 # COMMAND ----------
 from IPython.display import HTML, display
 display(HTML("<b id='inside'>bold result</b><script>document.title = 'taken over'</script>"))
+
+# COMMAND ----------
 dbutils.notebook.exit("ready")
 """
 LOUD = "import time\nfor i in range(40):\n    print('tick', i, flush=True)\n    time.sleep(0.25)\n"
@@ -125,7 +127,7 @@ def test_a_job_is_started_with_a_parameter_and_watched_to_its_end(page: Page, se
     expect(page.locator("h1 .state")).to_have_text("Succeeded")
     # Nothing runs in the frame, not even for the driver of this test: its page looks into it.
     frame_text = "frame => frame.contentDocument.body ? frame.contentDocument.body.innerText : ''"
-    until(lambda: "bold result" in page.locator("iframe").evaluate(frame_text))
+    until(lambda: "\nbold result\n" in page.locator("iframe").evaluate(frame_text))
     assert "making a report for friday" in page.locator("iframe").evaluate(frame_text)
     assert page.title() != "taken over"
     frame = page.locator("iframe").bounding_box()
