@@ -89,8 +89,8 @@ def _run(state: RunState, host: str) -> dict[str, Any]:
         reply["schedule"] = state.settings["schedule"]
     if state.overriding_parameters:
         reply["overriding_parameters"] = dict(state.overriding_parameters)
-    if state.trigger_info or state.parent_task_run_id:
-        reply["trigger_info"] = dict(state.trigger_info) or {"run_id": state.parent_task_run_id}
+    if state.parent_task_run_id:
+        reply["trigger_info"] = {"run_id": state.parent_task_run_id}
     return reply
 
 
