@@ -529,6 +529,10 @@ def _close(state: RunState, at: int, result: Result, message: str) -> None:
 
 
 def _abandon(state: RunState, at: int, message: str) -> None:
+    if state.open == 0:
+        # Only the run's own end was not written down any more: what the tasks came to stands.
+        _close(state, at, *conclusion(state))
+        return
     failure = Failure(message, code="INTERNAL_ERROR", message=message, setup=True)
     for task in state.tasks.values():
         if task.is_final:

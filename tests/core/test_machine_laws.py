@@ -242,8 +242,10 @@ def test_a_run_whose_driver_died_anywhere_is_buried_and_can_be_repaired(play: Pl
     finished = {key: _ends(state, key) for key, item in state.tasks.items() if item.is_final}
     machine.apply(state, RunAbandoned(play.now, machine.DRIVER_DIED))
     assert state.is_final
-    assert str(state.result) == "FAILED"
     assert {key: _ends(state, key) for key in finished} == finished
     snapshot(state, play.now)
+    if len([key for key in finished if key in state.plan.tasks]) == len(state.plan.tasks):
+        return  # only the run's own end was missing: it ended as its tasks did
+    assert str(state.result) == "FAILED"
     again = repair_keys(state, rerun_all_failed_tasks=True)
     assert not set(again) & {key for key in finished if state.tasks[key].result is Result.SUCCESS}
