@@ -67,7 +67,16 @@ class Asking:
         With `text` that is the spec itself, and `spec` says where it would lie.
         """
         known = settings or (workspace.settings if workspace else Settings.load())
-        taken = intake.take(spec, target=target, variables=variables, arguments=arguments, settings=known, text=text)
+        taken = intake.take(
+            spec,
+            target=target,
+            variables=variables,
+            arguments=arguments,
+            settings=known,
+            text=text,
+            keep_going=True,
+        )
+        taken.require_readable()
         source = taken.pick(job)
         asked = cls(
             known,
@@ -77,22 +86,23 @@ class Asking:
             tuple(only),
             tuple(stubs),
             dict(stub_values or {}),
-            tuple(taken.problems),
             is_job=not _is_bare(Path(spec)),
             given=workspace,
         )
         if start is not None:
             asked = asked._from(start)
-        return asked._with_stubs_selected()._checked(check)
+        return asked._with_stubs_selected()._checked(check, taken)
 
     # ------------------------------------------------------------ checks
 
-    def _checked(self, check: bool) -> Asking:
+    def _checked(self, check: bool, taken: intake.Intake) -> Asking:
         _refuse_parameters_of_a_script(self)
         _refuse_values_of_tasks_that_run(self)
         chosen = self._plan()
+        told = taken.for_run(self.source, [key for key, task in chosen.tasks.items() if not task.stubbed])
+        intake.require(told)
         refused = intake.refused(self.source, self.stubs, self.only)
-        found = [*refused, *(intake.wiring(self.source, chosen, self.params) if check else ())]
+        found = [*told, *refused, *(intake.wiring(self.source, chosen, self.params) if check else ())]
         intake.require(found)
         return replace(
             self,

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,21 @@ class Intake:
     problems: Sequence[Problem] = ()
     is_bundle: bool = False
     deployed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as `bundle validate` prints them
+    # Which of the problems are files that are not there: job key -> task key ("": the job itself) -> problems.
+    missing: Mapping[str, Mapping[str, Sequence[Problem]]] = field(default_factory=dict)
+
+    def require_readable(self) -> None:
+        """Raise InvalidSpec with every fault, if there is one besides files that are not there."""
+        lacking = {problem for job in self.missing.values() for found in job.values() for problem in found}
+        if any(problem.severity == "error" and problem not in lacking for problem in self.problems):
+            require(self.problems)
+
+    def for_run(self, source: Source, tasks: Iterable[str]) -> list[Problem]:
+        """The problems as they matter to a run of these tasks: a file that only others need is no more than a doubt."""
+        lacking = self.missing.get(str(source.key), {})
+        needed = {problem for task in (*tasks, "") for problem in lacking.get(task, ())}
+        spared = {problem for job in self.missing.values() for found in job.values() for problem in found} - needed
+        return [replace(problem, severity="warning") if problem in spared else problem for problem in self.problems]
 
     def pick(self, key: str | None) -> Source:
         """The job called `key`, or the only one; UserError lists the choices."""
@@ -40,6 +55,8 @@ class Intake:
             return found
         if len(self.jobs) == 1:
             return next(iter(self.jobs.values()))
+        if not self.jobs:
+            raise UserError("this spec holds no job")
         raise UserError(f"this spec holds {len(self.jobs)} jobs, say which with --job: {', '.join(self.jobs)}")
 
 
@@ -90,9 +107,8 @@ def _from_spec(
         _refuse_choices(path, target, variables)
     origin = {"spec": str(path.absolute()), "target": target, "variables": variables}
     jobs = {key: _source(job, key, root or loaded.root, origin) for key, job in loaded.jobs.items()}
-    return Intake(
-        jobs, loaded.problems, loaded.bundle is not None, {key: job.deployed() for key, job in loaded.jobs.items()}
-    )
+    missing = {key: job.missing for key, job in loaded.jobs.items()}
+    return Intake(jobs, loaded.problems, loaded.bundle is not None, loaded.deployed, missing)
 
 
 def is_bundle(path: Path) -> bool:
@@ -155,7 +171,9 @@ def again(origin: Mapping[str, object]) -> Source | None:
         str(origin["spec"]),
         target=str(target) if target else None,
         variables=dict(variables) if isinstance(variables, Mapping) else None,
+        keep_going=True,
     )
+    intake.require_readable()  # a task that is run again without its file fails by name
     return intake.pick(str(origin["job"]))
 
 

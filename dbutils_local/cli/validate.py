@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from dbutils_local.errors import InvalidSpec, Problem, UserError
 
 if TYPE_CHECKING:
     from dbutils_local.intake import Intake
+    from dbutils_local.workspace import Source
 
 
 @click.command()
@@ -63,9 +64,6 @@ def _taken(spec: str, target: str | None, variables: dict[str, str]) -> tuple[In
 
 
 def _document(taken: Intake | None, job: str | None, problems: list[Problem]) -> dict[str, Any]:
-    from dbutils_local import intake
-    from dbutils_local.core.plan import plan
-    from dbutils_local.spec.job import resolved
     from dbutils_local.spec.support import report
 
     chosen = {} if taken is None else dict(taken.jobs) if job is None else {job: taken.pick(job)}
@@ -83,17 +81,37 @@ def _document(taken: Intake | None, job: str | None, problems: list[Problem]) ->
         ]
         problems = [
             *problems,
-            # Refused task kinds stop `run`; validating a whole bundle only reports them.
-            *(replace(problem, severity="warning") for problem in intake.refused(source, (), ())),
-            *intake.wiring(source, plan(source.settings)),
+            *_wiring(source, problems),
         ]
     return {
-        "jobs": {key: dict(taken.deployed.get(key) or resolved(source.settings)) for key, source in chosen.items()}
-        if taken
-        else {},
+        "jobs": _jobs(taken, chosen, job),
         "report": rows,
         "problems": [_problem(problem) for problem in problems],
     }
+
+
+def _wiring(source: Source, known: list[Problem]) -> list[Problem]:
+    """What reading the notebooks shows; nothing for tasks that wait for each other, which was told already."""
+    from dbutils_local import intake
+    from dbutils_local.core.plan import plan
+
+    try:
+        graph = plan(source.settings)
+        # Refused task kinds stop `run`; validating a whole bundle only reports them.
+        refused = [replace(problem, severity="warning") for problem in intake.refused(source, (), ())]
+    except InvalidSpec as error:
+        return [] if any(problem.severity == "error" for problem in known) else list(error.problems)
+    return [*refused, *intake.wiring(source, graph)]
+
+
+def _jobs(taken: Intake | None, chosen: Mapping[str, Source], job: str | None) -> dict[str, Any]:
+    """The resolved jobs; of a bundle, as its own tool prints them, also those that cannot run."""
+    from dbutils_local.spec.job import resolved
+
+    if taken is None:
+        return {}
+    shown = {key: dict(taken.deployed.get(key) or resolved(source.settings)) for key, source in chosen.items()}
+    return shown if job is not None else {**{key: dict(found) for key, found in taken.deployed.items()}, **shown}
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

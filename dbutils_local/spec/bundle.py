@@ -15,7 +15,7 @@ from dbutils_local.errors import InvalidSpec, Problem, UserError
 from dbutils_local.spec import python_bundle, tree
 from dbutils_local.spec.deployment import deployed_job, presets_of, with_merged_lists, with_prefixed_names
 from dbutils_local.spec.faults import did_you_mean
-from dbutils_local.spec.interpolate import REFERENCE, Interpolation, Unresolved, malformed, steps
+from dbutils_local.spec.interpolate import REFERENCE, Interpolation, Unresolved, malformed, steps, unescaped
 from dbutils_local.spec.merge import at, merge
 from dbutils_local.spec.tree import Node, Place, Steps, show
 from dbutils_local.spec.variables import Given, lookup_in, with_variables
@@ -26,10 +26,12 @@ TOP_LEVEL = (
     *("permissions", "presets", "run_as", "scripts", "experimental", "python"),
 )
 RESOURCE_KINDS = (
-    *("alerts", "apps", "catalogs", "clusters", "dashboards", "database_catalogs", "database_instances", "experiments"),
-    *("external_locations", "genie_spaces", "job_runs", "jobs", "model_serving_endpoints", "models", "pipelines"),
-    *("quality_monitors", "registered_models", "schemas", "secret_scopes", "sql_warehouses", "synced_database_tables"),
-    *("volumes",),
+    *("alerts", "apps", "catalogs", "cluster_policies", "clusters", "dashboards", "database_catalogs"),
+    *("database_instances", "experiments", "external_locations", "genie_spaces", "instance_pools", "job_runs", "jobs"),
+    *("model_serving_endpoints", "models", "pipelines", "postgres_branches", "postgres_catalogs", "postgres_databases"),
+    *("postgres_endpoints", "postgres_projects", "postgres_roles", "postgres_snapshot_schedules"),
+    *("postgres_synced_tables", "quality_monitors", "registered_models", "schemas", "secret_scopes", "secrets"),
+    *("sql_warehouses", "synced_database_tables", "vector_search_endpoints", "vector_search_indexes", "volumes"),
 )
 TARGET_VARIABLE = "DATABRICKS_BUNDLE_TARGET"
 _MERGED_SECTIONS = ("bundle", "workspace", "artifacts", "resources", "sync", "permissions", "presets")
@@ -161,10 +163,12 @@ class _Work:
 
     def _part(self, path: Path) -> Node | None:
         try:
-            part = tree.read(path, self.problems)
+            written: list[Problem] = []
+            part = tree.read(path, written)
         except InvalidSpec as error:
             self.problems.extend(error.problems)
             return None
+        self.problems.extend(tree.doubts_of_a_bundle(written))
         if not isinstance(part.value, dict):
             self.problems.append(part.place.problem("an included file must hold a mapping such as resources:"))
             return None
@@ -325,7 +329,7 @@ def _with_names(config: Node, target: str, file: Path, user: str) -> Node:
 def _expanded(path: str, user: str) -> str:
     if path == "~" or path.startswith("~/"):
         return f"/Workspace/Users/{user}{path[1:]}"
-    return f"/Workspace{path}" if path.startswith(("/Users/", "/Shared/")) else path
+    return f"/Workspace{path}" if path.startswith("/") and not path.startswith(("/Workspace/", "/Volumes/")) else path
 
 
 # Resolution ---------------------------------------------------------------------------------------------------------
@@ -353,16 +357,23 @@ def _finished(config: Node, target: str, work: _Work, is_fragment: bool) -> Reso
         for key, job in jobs.items()
     }
     local = _with_resources(official, config, work)
-    return ResolvedBundle(info, official, local, tuple(work.problems))
+    return ResolvedBundle(
+        info,
+        {key: unescaped(job) for key, job in official.items()},
+        {key: unescaped(job) for key, job in local.items()},
+        tuple(work.problems),
+    )
 
 
 def _with_python(config: Node, target: str, work: _Work, interpolation: Interpolation) -> dict[str, Node]:
     listed = config.get("resources", "jobs")
-    jobs = (
-        {key: node if isinstance(node.value, dict) else replace(node, value={}) for key, node in listed.mapping.items()}
-        if listed
-        else {}
-    )
+    jobs: dict[str, Node] = {}
+    for key, node in (listed.mapping if listed else {}).items():
+        if isinstance(node.value, dict):
+            jobs[key] = node
+        else:
+            place = node.key or node.place
+            work.problems.append(place.problem(f"resources.jobs.{key}: the job is not defined, it has no members"))
     section = python_bundle.section_of(config)
     if section is None:
         return jobs

@@ -15,7 +15,7 @@ REFERENCE = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 BUNDLE_REFERENCE = re.compile(r"\$\{([^${}]+)\}")
 _NAMESPACES = ("job", "task", "tasks", "workspace", "input", "backfill", "secrets")
 _OLD_WORDS = ("job_id", "run_id", "parent_run_id", "start_date", "start_time", "task_retry_count", "task_key")
-_COMPUTE = ("existing_cluster_id", "new_cluster", "job_cluster_key", "environment_key")
+COMPUTE = ("existing_cluster_id", "new_cluster", "job_cluster_key", "environment_key")
 _QUARTZ_FIELDS = "seconds minutes hours day-of-month month day-of-week [year]"
 
 
@@ -218,7 +218,7 @@ def _keys(job: Node, tasks: list[_TaskView]) -> Iterator[Problem]:
 
 def _compute(tasks: list[_TaskView]) -> Iterator[Problem]:
     for task in tasks:
-        named = [name for name in _COMPUTE if name in task.node.mapping]
+        named = [name for name in COMPUTE if name in task.node.mapping]
         if len(named) > 1:
             node = task.node.mapping[named[1]]
             yield (node.key or node.place).problem(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dbutils_local.errors import InvalidSpec
+from dbutils_local.spec.checks import COMPUTE
 from dbutils_local.spec.merge import at, merge_by_key
 from dbutils_local.spec.tree import Node, node_of
 
@@ -15,6 +16,17 @@ DEVELOPMENT_CONCURRENT_RUNS = 4
 _NAMED_BY = {"clusters": "cluster_name", "dashboards": "display_name"}
 _PREFIXED = ("pipelines", "models", "experiments", "clusters", "dashboards", "sql_warehouses")
 _PREFIXED_PLAINLY = ("model_serving_endpoints", "registered_models", "schemas")
+ANNOTATIONS = ("deployment", "edit_mode", "format")
+_MERGED_LISTS = (
+    ("job_clusters", "job_cluster_key", False),
+    ("parameters", "name", False),
+    ("tasks", "task_key", True),
+)
+_KEPT_WITH_A_POOL = {
+    "aws_attributes": ("instance_profile_arn",),
+    "azure_attributes": (),
+    "gcp_attributes": ("google_service_account",),
+}
 _PERMISSION_OF_A_JOB = {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_VIEW", "CAN_RUN": "CAN_MANAGE_RUN"}
 
 
@@ -85,11 +97,56 @@ def _plain_prefix(prefix: str) -> str:
 def deployed_job(job: Node, config: Node, presets: Presets, *, annotated: bool) -> Node:
     """One job as the bundle tool would send it, its paths apart; `annotated` with the marks of a deployment."""
     run_as = config.get("run_as")
-    prepared = _with_presets(job, presets)
+    prepared = _with_presets(_with_compute(_with_settled_clusters(job), config), presets)
     if run_as is not None and prepared.get("run_as") is None:
         prepared = prepared.with_members(run_as=run_as)
     complete = _with_defaults(_with_permissions(prepared, config))
     return _with_annotations(complete, config) if annotated else complete
+
+
+def _with_settled_clusters(job: Node) -> Node:
+    """The clusters of a job as the Jobs service takes them: a pool decides its nodes, no workers are said as 0."""
+    result = job
+    for name in ("tasks", "job_clusters"):
+        listed = job.get(name)
+        if listed is not None and isinstance(listed.value, list):
+            result = result.with_members(**{name: replace(listed, value=[_settled(node) for node in listed.items])})
+    return result
+
+
+def _settled(owner: Node) -> Node:
+    cluster = owner.get("new_cluster")
+    if cluster is None or not isinstance(cluster.value, dict):
+        return owner
+    if _is_unset(cluster.get("instance_pool_id")):
+        settled = cluster.without("driver_instance_pool_id")
+    else:
+        settled = cluster.without("node_type_id", "driver_node_type_id", "enable_elastic_disk")
+        for name, kept in _KEPT_WITH_A_POOL.items():
+            if (found := settled.get(name)) is not None and isinstance(found.value, dict):
+                members = {key: node for key, node in found.mapping.items() if key in kept}
+                settled = settled.with_members(**{name: replace(found, value=members)})
+    if _is_unset(settled.get("autoscale")) and _is_unset(settled.get("num_workers")):
+        settled = settled.with_members(num_workers=Node(0, cluster.place))
+    return owner.with_members(new_cluster=settled)
+
+
+def _with_compute(job: Node, config: Node) -> Node:
+    """All tasks that name compute on the one cluster that the bundle or the target names for them."""
+    cluster = config.get("bundle", "cluster_id") or config.get("bundle", "compute_id")
+    tasks = job.get("tasks")
+    if cluster is None or not cluster.value or tasks is None or not isinstance(tasks.value, list):
+        return job
+    return job.with_members(tasks=replace(tasks, value=[_on_cluster(task, cluster) for task in tasks.items]))
+
+
+def _on_cluster(task: Node, cluster: Node) -> Node:
+    nested = task.get("for_each_task", "task")
+    if nested is not None:
+        return at(task, ["for_each_task", "task"], _on_cluster(nested, cluster))
+    if not any(name in task.mapping for name in COMPUTE):
+        return task
+    return task.without(*COMPUTE).with_members(existing_cluster_id=cluster)
 
 
 def _with_presets(job: Node, presets: Presets) -> Node:
@@ -150,20 +207,27 @@ def _with_owner(entries: list[dict[str, Any]], config: Node) -> list[dict[str, A
 def with_merged_lists(job: Node) -> Node:
     """Clusters, parameters and tasks of the same key made one (root and target each gave a part)."""
     result = job
-    for name, key, ordered in (
-        ("job_clusters", "job_cluster_key", False),
-        ("parameters", "name", False),
-        ("tasks", "task_key", True),
-    ):
+    for name, key, ordered in _MERGED_LISTS:
         listed = job.get(name)
         if listed is not None and isinstance(listed.value, list):
             result = result.with_members(**{name: merge_by_key(listed, key, ordered=ordered)})
     return result
 
 
+def with_named_elements(job: Node) -> Node:
+    """The elements of those lists with an empty key where they have none, as the bundle tool prints them."""
+    result = job
+    for name, key, _ in _MERGED_LISTS:
+        listed = job.get(name)
+        if listed is not None and isinstance(listed.value, list):
+            named = [node if key in node.mapping else node.with_members(**{key: Node("")}) for node in listed.items]
+            result = result.with_members(**{name: replace(listed, value=named)})
+    return result
+
+
 def _with_defaults(job: Node) -> Node:
     place = job.place
-    result = job.without("lifecycle")
+    result = job
     for path, value in (
         (["name"], "Untitled"),
         (["max_concurrent_runs"], 1),

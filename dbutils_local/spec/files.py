@@ -37,20 +37,25 @@ _PATHS: tuple[tuple[Steps, _Kind], ...] = (
     (("spark_python_task", "python_file"), _Kind.FILE),
     (("sql_task", "file", "path"), _Kind.FILE),
     (("dbt_task", "project_directory"), _Kind.FOLDER),
+    (("alert_task", "workspace_path"), _Kind.FILE),
 )
 _LIBRARY_MEMBERS = ("whl", "jar", "egg", "requirements")
-_SOURCED = ("notebook_task", "spark_python_task", "dbt_task")
+_DEPLOYED_LIBRARIES = ("whl", "jar")  # the bundle tool uploads these itself; requirements files go with the rest
+_SOURCED = ("notebook_task", "spark_python_task")
+_KEPT_ENDINGS = (".designer.ipynb", ".flow.ipynb")  # not notebooks to the workspace, so they keep their extension
 
 
 @dataclass(frozen=True)
 class _Found:
-    """One path of a job: whose it is, where it stands, and what it names."""
+    """One path of a job: where it stands and what it names; `owner` is the loop for the nested task of one."""
 
+    owner: str
     task_key: str
     path: Steps
     node: Node
     kind: _Kind
     from_git: bool
+    option: str = ""  # of the installer: `-r` before a requirements file
 
     @property
     def field(self) -> str:
@@ -59,7 +64,11 @@ class _Found:
 
 @dataclass
 class Resolver:
-    """Finds the local files of one job; `files` and `problems` are filled by `run`."""
+    """Finds the local files of one job; `files` and `problems` are filled by `run`.
+
+    `missing` holds those of the problems that are faults, by the key of the task of the job that needs the file ("":
+    the job itself); `is_whole` says that every path of the project leads somewhere.
+    """
 
     root: Path
     file: Path
@@ -67,6 +76,8 @@ class Resolver:
     resolve_notebook: ResolveNotebook | None = None
     files: Files = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    missing: dict[str, list[Problem]] = field(default_factory=dict)
+    is_whole: bool = True
 
     def run(self, job: Node, prefix: str = "") -> None:
         """Look at every path of `job`."""
@@ -75,10 +86,16 @@ class Resolver:
             try:
                 local = self._local(found, where)
             except UserError as error:
-                self.problems.append(found.node.place.problem(f"{where}: {str(error).splitlines()[0]}"))
+                self._lacks(found, found.node.place.problem(f"{where}: {str(error).splitlines()[0]}"))
             else:
                 if local is not None:
                     self.files[found.task_key, found.field] = local
+
+    def _lacks(self, found: _Found, problem: Problem) -> None:
+        self.problems.append(problem)
+        self.missing.setdefault(found.owner, []).append(problem)
+        # An absolute path names something of the workspace, which the bundle tool does not look for.
+        self.is_whole = self.is_whole and str(found.node.value).startswith("/")
 
     def _local(self, found: _Found, where: str) -> Path | None:
         written = str(found.node.value)
@@ -171,28 +188,41 @@ def _paths(job: Node) -> Iterator[tuple[str, _Found]]:
         for below in ((), ("for_each_task", "task")):
             node = task.get(*below)
             if node is not None:
-                for found in _task_paths(node, git):
+                for found in _task_paths(node, git, _key(task)):
                     yield show(("tasks", index, *below)), found
     for index, variables in enumerate(job.elements("environment_variables")):
         for number, node in enumerate(variables.elements("spec", "files")):
             if isinstance(node.value, str):
-                yield "", _Found("", ("environment_variables", index, "spec", "files", number), node, _Kind.FILE, git)
+                yield (
+                    "",
+                    _Found("", "", ("environment_variables", index, "spec", "files", number), node, _Kind.FILE, git),
+                )
+    for index, environment in enumerate(job.elements("environments")):
+        node = environment.get("spec", "project_environment")
+        if node is not None and isinstance(node.value, str):
+            yield "", _Found("", "", ("environments", index, "spec", "project_environment"), node, _Kind.FILE, git)
     for path, node in _dependencies(job):
-        yield "", _Found("", path, replace(node, value=_OPTION.sub("", str(node.value))), _Kind.LIBRARY, git)
+        option = _OPTION.match(str(node.value))
+        bare = replace(node, value=str(node.value)[option.end() :] if option else node.value)
+        yield "", _Found("", "", path, bare, _Kind.LIBRARY, git, option[1] if option else "")
 
 
-def _task_paths(task: Node, git: bool) -> Iterator[_Found]:
+def _key(task: Node) -> str:
     key = task.get("task_key")
-    name = str(key.value) if key is not None else ""
+    return str(key.value) if key is not None else ""
+
+
+def _task_paths(task: Node, git: bool, owner: str) -> Iterator[_Found]:
+    name = _key(task)
     for path, kind in _PATHS:
         node = task.get(*path)
         if node is not None and isinstance(node.value, str) and node.value:
-            yield _Found(name, path, node, kind, _from_git(task, path, git))
+            yield _Found(owner, name, path, node, kind, _from_git(task, path, git))
     for index, library in enumerate(task.elements("libraries")):
         for member in _LIBRARY_MEMBERS:
             node = library.get(member)
             if node is not None and isinstance(node.value, str):
-                yield _Found(name, ("libraries", index, member), node, _Kind.LIBRARY, git)
+                yield _Found(owner, name, ("libraries", index, member), node, _Kind.LIBRARY, git)
 
 
 def _from_git(task: Node, path: Steps, git: bool) -> bool:
@@ -226,42 +256,56 @@ def deployed(job: Node, *, root: Path, file_path: str) -> Node:
     """`job` with its paths as the bundle tool deploys them: below `file_path`, notebooks without extension (9.5)."""
     if job.get("git_source") is not None:
         return _with_sources(job, "GIT")
+    return _with_sources(_moved(job, root, lambda found, path: _deployed_path(found, path, file_path)), "WORKSPACE")
+
+
+def normalised(job: Node, *, root: Path) -> Node:
+    """`job` with its paths counted from `root`: how far the bundle tool gets when one of them leads nowhere."""
+    return job if job.get("git_source") is not None else _moved(job, root, lambda found, path: str(path))
+
+
+def _moved(job: Node, root: Path, target: Callable[[_Found, PurePosixPath], str | None]) -> Node:
     moved = job
     for index, found in _paths(job):
-        target = _deployed_path(found, root, file_path)
-        if target is not None:
-            steps = (*(_steps(index) if index else ()), *found.path)
-            moved = put(moved, steps, target)
-    return _with_sources(moved, "WORKSPACE")
+        relative = _from_root(found, root)
+        path = None if relative is None else target(found, relative)
+        if path is not None:
+            moved = put(moved, (*(_steps(index) if index else ()), *found.path), path)
+    return moved
 
 
 def _steps(text: str) -> Steps:
     return tuple(int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", text))
 
 
-def _deployed_path(found: _Found, root: Path, file_path: str) -> str | None:
+def _from_root(found: _Found, root: Path) -> PurePosixPath | None:
+    """The path counted from the folder that is deployed; None for what is no path of the project."""
     written = str(found.node.value)
     if written.startswith(("/", "~")) or "{{" in written or "${" in written or _SCHEME.match(written):
         return None
     base = found.node.place.file.parent if found.node.place.file else root
-    local = Path(os.path.normpath(base / written))
-    relative = PurePosixPath(Path(os.path.relpath(local, root)).as_posix())
+    return PurePosixPath(Path(os.path.relpath(os.path.normpath(base / written), root)).as_posix())
+
+
+def _deployed_path(found: _Found, relative: PurePosixPath, file_path: str) -> str | None:
+    below = f"{file_path}/{relative}" if str(relative) != "." else file_path
     match found.kind:
-        case _Kind.NOTEBOOK:
-            bare = relative.with_suffix("") if relative.suffix in NOTEBOOK_EXTENSIONS else relative
-            return f"{file_path}/{bare}"
+        case _Kind.NOTEBOOK if not relative.name.endswith(_KEPT_ENDINGS):
+            return f"{file_path}/{relative.with_suffix('') if relative.suffix in NOTEBOOK_EXTENSIONS else relative}"
         case _Kind.LIBRARY if found.task_key == "":
-            return f"./{relative}"
-        case _Kind.LIBRARY if found.path[-1] != "requirements":
+            return f"{found.option} {below}" if found.option else f"./{relative}".replace("./../", "../")
+        case _Kind.LIBRARY if found.path[-1] in _DEPLOYED_LIBRARIES:
             return str(relative)
-    return f"{file_path}/{relative}" if str(relative) != "." else file_path
+        case _Kind.LIBRARY if found.path[-1] != "requirements":
+            return None
+    return below
 
 
 def _with_sources(job: Node, source: str) -> Node:
     result = job
     for index, task in enumerate(job.elements("tasks")):
         for below in ((), ("for_each_task", "task")):
-            for kind in _SOURCED[:2]:
+            for kind in _SOURCED:
                 member = task.get(*below, kind)
                 if member is not None and isinstance(member.value, dict) and member.get("source") is None:
                     result = put(result, ("tasks", index, *below, kind, "source"), source)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from dbutils_local.errors import Problem
 from dbutils_local.spec.tree import Node, Steps, show
 
-_SEGMENT = r"[a-zA-Z]+(?:[-_]*[a-zA-Z0-9]+)*"
+_SEGMENT = r"[^\W\d_]+(?:[-_]*[^\W_]+)*"
 _PATH = rf"{_SEGMENT}(?:\.{_SEGMENT}(?:\[[0-9]+\])*)*(?:\[[0-9]+\])*"
-REFERENCE = re.compile(rf"\$\{{({_PATH})\}}")
-_MALFORMED = re.compile(r"\$\{([^{}]*)\}")
+REFERENCE = re.compile(rf"(?<!\$)\$\{{({_PATH})\}}")
+_MALFORMED = re.compile(r"(?<!\$)\$\{([^{}]*)\}")
+_ESCAPED = "$${"  # stands for `${` that is no reference
 _STEP = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 
 
@@ -67,7 +68,9 @@ class Interpolation:
             found = self._value(pure[1], seen)
             # The place of the reference, not of the value: relative paths count from where a variable is used.
             return node if found is None else replace(found, place=node.place, key=node.key)
-        return replace(node, value=REFERENCE.sub(lambda match: self._in_text(match, seen), text))
+        put_in = replace(node, value=REFERENCE.sub(lambda match: self._in_text(match, seen), text))
+        # A reference may stand inside another one: `${var.size_${bundle.target}}`.
+        return self._text(put_in, seen) if put_in.value != text and "${" in put_in.value else put_in
 
     def _in_text(self, match: re.Match[str], seen: tuple[str, ...]) -> str:
         found = self._value(match[1], seen)
@@ -119,6 +122,18 @@ def _shortest(value: float) -> str:
     from dbutils_local.spec.base import plain_float
 
     return plain_float(value)
+
+
+def unescaped(node: Node) -> Node:
+    """`node` with every `$${` as the `${` it stands for; to be done once, after all references."""
+    match node.value:
+        case dict():
+            return replace(node, value={key: unescaped(below) for key, below in node.value.items()})
+        case list():
+            return replace(node, value=[unescaped(below) for below in node.value])
+        case str() if _ESCAPED in node.value:
+            return replace(node, value=node.value.replace(_ESCAPED, "${"))
+    return node
 
 
 def malformed(root: Node) -> list[Problem]:

@@ -15,11 +15,13 @@ from dbutils_local.errors import InvalidSpec, NotFound, Problem, UserError
 from dbutils_local.spec import bundle, tree
 from dbutils_local.spec.bundle import BundleInfo
 from dbutils_local.spec.checks import BUNDLE_REFERENCE, check
+from dbutils_local.spec.deployment import ANNOTATIONS, with_named_elements
 from dbutils_local.spec.faults import did_you_mean, problems_of
-from dbutils_local.spec.files import Files, ResolveNotebook, Resolver, deployed
+from dbutils_local.spec.files import Files, ResolveNotebook, Resolver, deployed, normalised
 from dbutils_local.spec.job import JobSettings, resolved, wrap_single_task
 from dbutils_local.spec.tasks import JOB_ID_REFERENCE, Task
 from dbutils_local.spec.tree import Node, Place, Steps, node_of, show
+from dbutils_local.spec.typed import typed
 
 LOCAL_USER = "local@localhost"
 SPEC_SUFFIXES = (".yml", ".yaml", ".json")
@@ -33,6 +35,7 @@ class LoadedJob:
 
     `files` maps (task_key, field path) to the local file a path means, e.g. ("plan", "notebook_task.notebook_path");
     the nested task of a loop stands under its own key, files of the job itself under the key "".
+    With `keep_going`, `missing` has the faults of the files that are not there, by the task of the job that needs them.
     """
 
     key: str
@@ -41,7 +44,7 @@ class LoadedJob:
     folder: Path
     files: Files
     tree: Node = field(repr=False)
-    official: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    missing: Mapping[str, list[Problem]] = field(default_factory=dict)
 
     def place(self, path: Steps) -> Place:
         """Where the value at `path` was written, or the nearest value around it."""
@@ -55,10 +58,6 @@ class LoadedJob:
                 return node.place
         return self.tree.place
 
-    def deployed(self) -> dict[str, Any]:
-        """What `databricks bundle validate -o json` prints for this job; for a plain job its resolved settings."""
-        return dict(self.official) if self.official else resolved(self.settings)
-
 
 @dataclass(frozen=True)
 class LoadedSpec:
@@ -68,6 +67,8 @@ class LoadedSpec:
     bundle: BundleInfo | None
     problems: tuple[Problem, ...]
     root: Path
+    deployed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    """What `databricks bundle validate -o json` prints for each job of a bundle, also for one that cannot run."""
 
     @property
     def faults(self) -> tuple[Problem, ...]:
@@ -257,7 +258,7 @@ def _wrapped(job: Node) -> Node:
 
 def _from_bundle(root: Node, request: _Request, written: list[Problem]) -> LoadedSpec:
     twice = [problem for key, job in root.members("resources", "jobs").items() for problem in _duplicates(job, key)]
-    problems = [*written, *twice]
+    problems = [*tree.doubts_of_a_bundle(written), *twice]
     try:
         found = bundle.resolve(
             root,
@@ -268,7 +269,9 @@ def _from_bundle(root: Node, request: _Request, written: list[Problem]) -> Loade
             user=request.user,
         )
         if not found.local:
-            raise InvalidSpec([Problem("the bundle defines no jobs (resources: jobs:)", request.path), *found.problems])
+            severity = "warning" if request.keep_going else "error"
+            none = Problem("the bundle defines no jobs (resources: jobs:)", request.path, severity=severity)
+            found = replace(found, problems=(none, *found.problems))
         jobs = {key: _wrapped(job) for key, job in found.local.items()}
         return _loaded(jobs, found.official, found.info, request, [*problems, *found.problems])
     except InvalidSpec as error:
@@ -293,6 +296,16 @@ def _duplicates(job: Node, key: str) -> list[Problem]:
     return [problem for problem in check(job, f"resources.jobs.{key}") if "duplicate task_key" in problem.message]
 
 
+def _shown(official: Mapping[str, Node], info: BundleInfo, is_whole: bool) -> dict[str, dict[str, Any]]:
+    """The jobs as the bundle tool prints them; it stops before paths and marks when a path leads nowhere."""
+    if not is_whole:
+        jobs = {key: normalised(job.without(*ANNOTATIONS), root=info.sync_root) for key, job in official.items()}
+    else:
+        file_path = info.workspace.get("file_path", "")
+        jobs = {key: deployed(job, root=info.sync_root, file_path=file_path) for key, job in official.items()}
+    return {key: typed(with_named_elements(job), JobSettings).plain() for key, job in jobs.items()}
+
+
 def _loaded(
     jobs: Mapping[str, Node],
     official: Mapping[str, Node],
@@ -302,18 +315,29 @@ def _loaded(
 ) -> LoadedSpec:
     problems = list(found)
     loaded: dict[str, LoadedJob] = {}
+    is_whole = True
     for key, node in jobs.items():
         prefix = f"resources.jobs.{key}" if info else ""
+        own: list[Problem] = []
+        file = node.place.file or request.path
+        resolver = Resolver(request.root, file, info is not None, request.resolve_notebook)
+        if request.check_files:
+            resolver.run(node, prefix)
+        is_whole = is_whole and resolver.is_whole
+        own.extend([*resolver.problems, *check(node, prefix), *_git_notice(node, prefix)])
         try:
-            own: list[Problem] = []
-            loaded[key] = _job(key, node, official.get(key), info, request, own, prefix)
+            settings = _settings(node, prefix)
         except InvalidSpec as error:
             own.extend(problem for problem in error.problems if not _is_told(problem, problems))
+        else:
+            missing = {task: [_with_task_key(p, node) for p in lacking] for task, lacking in resolver.missing.items()}
+            loaded[key] = LoadedJob(key, settings, file, file.parent, resolver.files, node, missing)
         problems.extend(_with_task_key(problem, node) for problem in own)
     ordered = _in_order(problems)
     if any(problem.severity == "error" for problem in ordered) and not request.keep_going:
         raise InvalidSpec(ordered)
-    return LoadedSpec(loaded, info, tuple(ordered), request.root)
+    shown = _shown(official, info, is_whole) if info else {key: resolved(job.settings) for key, job in loaded.items()}
+    return LoadedSpec(loaded, info, tuple(ordered), request.root, shown)
 
 
 def _is_told(problem: Problem, told: list[Problem]) -> bool:
@@ -330,27 +354,6 @@ def _with_task_key(problem: Problem, job: Node) -> Problem:
         return match[0] if key is None else f"tasks[{key.value}]"
 
     return replace(problem, message=_TASK_NUMBER.sub(named, problem.message, count=1))
-
-
-def _job(
-    key: str,
-    node: Node,
-    official: Node | None,
-    info: BundleInfo | None,
-    request: _Request,
-    problems: list[Problem],
-    prefix: str,
-) -> LoadedJob:
-    file = node.place.file or request.path
-    resolver = Resolver(request.root, file, info is not None, request.resolve_notebook)
-    if request.check_files:
-        resolver.run(node, prefix)
-    problems.extend([*resolver.problems, *check(node, prefix), *_git_notice(node, prefix)])
-    settings = _settings(node, prefix)
-    shown: dict[str, Any] = {}
-    if official is not None and info is not None:
-        shown = deployed(official, root=info.sync_root, file_path=info.workspace.get("file_path", "")).plain()
-    return LoadedJob(key, settings, file, file.parent, resolver.files, node, shown)
 
 
 def _git_notice(job: Node, prefix: str) -> list[Problem]:

@@ -43,22 +43,18 @@ def _kind(node: Node) -> str:
 
 
 def merge_by_key(listed: Node, key: str, *, ordered: bool = False) -> Node:
-    """A list whose elements of the same `key` are merged; `ordered` sorts by it."""
-    order: list[str | int] = []
-    found: dict[str | int, Node] = {}
-    for index, node in enumerate(listed.items):
-        name = _name(node, key)
-        slot: str | int = index if name is None else name
-        if slot not in found:
-            order.append(slot)
-        found[slot] = merge(found[slot], node, (key, str(slot))) if slot in found else node
-    merged = [found[slot] for slot in order]
-    return replace(listed, value=sorted(merged, key=lambda node: _name(node, key) or "") if ordered else merged)
+    """A list whose elements of the same `key` are merged; `ordered` sorts by it; those without one are merged too."""
+    found: dict[str, Node] = {}
+    for node in listed.items:
+        slot = _name(node, key)
+        found[slot] = merge(found[slot], node, (key, slot)) if slot in found else node
+    merged = list(found.values())
+    return replace(listed, value=sorted(merged, key=lambda node: _name(node, key)) if ordered else merged)
 
 
-def _name(node: Node, key: str) -> str | None:
+def _name(node: Node, key: str) -> str:
     below = node.get(key)
-    return str(below.value) if below is not None and isinstance(below.value, str | int) else None
+    return str(below.value) if below is not None and isinstance(below.value, str | int) else ""
 
 
 def at(root: Node, path: Sequence[str], node: Node | None) -> Node:

@@ -17,6 +17,7 @@ import yaml
 from dbutils_local.errors import InvalidSpec, Problem
 
 MAX_VALUES = 2_000_000  # after anchors are expanded; a job of 5,000 tasks has about 100,000
+_TWICE = "is written twice"
 MERGE_TAG = "tag:yaml.org,2002:merge"
 
 _INT = re.compile(r"[-+]?[0-9][0-9_]*\Z")
@@ -180,6 +181,16 @@ def parse(text: str, path: Path | None = None, problems: list[Problem] | None = 
     return node
 
 
+def doubts_of_a_bundle(problems: list[Problem]) -> list[Problem]:
+    """`problems` of reading, milder where the bundle tool is: of a key written twice it takes the last."""
+    return [
+        replace(problem, message=f"{problem.message}: the last one counts", severity="warning")
+        if _TWICE in problem.message
+        else problem
+        for problem in problems
+    ]
+
+
 @contextmanager
 def _collector_resting() -> Iterator[None]:
     """A tree is built of many small objects that all stay: looking for garbage among them doubles the time."""
@@ -300,7 +311,7 @@ class _Reader:
             if key in own:
                 first = own[key].key
                 line = f" (first on line {first.line})" if first else ""
-                self.problems.append(place.problem(f"the key {key!r} is written twice{line}"))
+                self.problems.append(place.problem(f"the key {key!r} {_TWICE}{line}"))
             own[key] = replace(node, key=place)
         return {**merged, **own}, total
 

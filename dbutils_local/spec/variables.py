@@ -74,6 +74,8 @@ def _lay_target_variables(declared: dict[str, Node], chosen: Node, given: Given)
             place = node.key or node.place
             text = f"variable {name} is not defined but is assigned a value{did_you_mean(name, declared)}"
             given.problems.append(place.problem(f"targets.{given.target}.variables: {text}"))
+        elif node.value is None:
+            continue  # a target that names a variable and gives it nothing changes nothing
         elif isinstance(node.value, dict) and (node.get("default") or node.get("lookup")):
             over = node.without("description", "type")
             kept = declared[name].without(*(("lookup",) if over.get("default") else ("default",)))
@@ -105,6 +107,8 @@ def _assigned(name: str, node: Node, stored: Mapping[str, Node], given: Given) -
     """The value of one variable: flag, environment, lookup, overrides file, target or root default (9.3)."""
     is_complex = node.nearest(("type",)).value == "complex" if node.get("type") else False
     place = node.place
+    if (fixed := node.get("value")) is not None and fixed.value is not None:
+        return fixed
     for text, what in (
         (given.flags.get(name), "--var"),
         (given.environ.get(VARIABLE_PREFIX + name), VARIABLE_PREFIX + name),

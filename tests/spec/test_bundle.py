@@ -40,7 +40,8 @@ class Project:
         return resolved(self.load(target, **variables).job().settings, bundle=True)
 
     def deployed(self, target: str | None = None) -> dict[str, Any]:
-        return self.load(target).job().deployed()
+        (shown,) = self.load(target).deployed.values()
+        return dict(shown)
 
     def faults(
         self, target: str | None = None, environ: Mapping[str, str] | None = None, **variables: str
@@ -87,7 +88,7 @@ def test_defaults_and_annotations_are_those_of_the_bundle_tool(project: Project)
 
 
 def test_a_job_without_anything_is_called_untitled(project: Project) -> None:
-    assert project.write("bundle: {name: b}\nresources: {jobs: {j: }}\n").job()["name"] == "Untitled"
+    assert project.write("bundle: {name: b}\nresources: {jobs: {j: {}}}\n").job()["name"] == "Untitled"
 
 
 def test_development_marks_and_pauses_what_production_leaves_alone(project: Project) -> None:
@@ -431,7 +432,7 @@ def test_ids_of_jobs_wait_and_those_of_other_resources_become_placeholders(proje
     assert tasks[1].member.pipeline_id == "local-pipelines-p-id"
     assert tasks[2].member.base_parameters == {"schema": "dev_ada_lovelace_sales", "child": "[dev ada_lovelace] child"}
     assert any("${resources.pipelines.p.id} is known only on Databricks" in str(problem) for problem in spec.problems)
-    assert spec.job("j").deployed()["tasks"][1]["pipeline_task"]["pipeline_id"] == "${resources.pipelines.p.id}"
+    assert spec.deployed["j"]["tasks"][1]["pipeline_task"]["pipeline_id"] == "${resources.pipelines.p.id}"
 
 
 def test_a_resource_that_is_not_there_cannot_be_referred_to(project: Project) -> None:
@@ -540,3 +541,190 @@ def test_references_without_a_value_are_told_with_the_other_faults_and_once(proj
     assert len(found) == 2
     assert "resources.jobs.j.timeout_seconds: reference does not exist: ${var.gone}" in found[0]
     assert "unknown key 'tmeout_seconds'; did you mean 'timeout_seconds'?" in found[1]
+
+
+def test_numbers_and_switches_are_printed_in_the_type_of_their_field(project: Project) -> None:
+    project.write(
+        """
+        bundle: {name: b}
+        variables: {wait: {default: "30"}, muted: {default: "yes"}, price: {default: "0.5"}}
+        resources:
+          jobs:
+            j:
+              name: 7
+              timeout_seconds: ${var.wait}
+              notification_settings: {no_alert_for_canceled_runs: "${var.muted}"}
+              job_clusters:
+                - job_cluster_key: k
+                  new_cluster:
+                    spark_version: 15.4
+                    autoscale: {min_workers: "1", max_workers: 2}
+                    spark_conf: {spark.speculation: true, cores: 4}
+                    azure_attributes: {spot_bid_max_price: "${var.price}", first_on_demand: "1"}
+              parameters: [{name: n, default: 1.0}]
+              tasks:
+                - {task_key: a, notebook_task: {notebook_path: /x, base_parameters: {n: 3, on: false}}}
+        """
+    )
+    job = project.deployed()
+    assert (job["name"], job["timeout_seconds"]) == ("7", 30)
+    assert job["notification_settings"] == {"no_alert_for_canceled_runs": True}
+    assert job["job_clusters"][0]["new_cluster"] == {
+        "spark_version": "15.4",
+        "autoscale": {"min_workers": 1, "max_workers": 2},
+        "spark_conf": {"spark.speculation": "true", "cores": "4"},
+        "azure_attributes": {"spot_bid_max_price": 0.5, "first_on_demand": 1},
+    }
+    assert job["parameters"] == [{"name": "n", "default": "1"}]
+    assert job["tasks"][0]["notebook_task"]["base_parameters"] == {"n": "3", "on": "false"}
+
+
+def test_clusters_say_that_they_have_no_workers_and_leave_nodes_to_their_pool(project: Project) -> None:
+    project.write(
+        """
+        bundle: {name: b}
+        resources:
+          jobs:
+            j:
+              job_clusters:
+                - {job_cluster_key: lone, new_cluster: {spark_version: x, driver_instance_pool_id: d}}
+                - job_cluster_key: pool
+                  new_cluster:
+                    instance_pool_id: p
+                    node_type_id: n
+                    num_workers: 2
+                    aws_attributes: {zone_id: z, instance_profile_arn: r}
+        """
+    )
+    lone, pool = (entry["new_cluster"] for entry in project.deployed()["job_clusters"])
+    assert lone == {"spark_version": "x", "num_workers": 0}
+    assert pool == {"instance_pool_id": "p", "num_workers": 2, "aws_attributes": {"instance_profile_arn": "r"}}
+
+
+def test_a_cluster_of_the_target_takes_the_place_of_all_compute(project: Project) -> None:
+    project.write(
+        f"""
+        bundle: {{name: b}}
+        targets: {{t: {{cluster_id: mine}}}}
+        resources:
+          jobs:
+            j:
+              tasks:
+                - {{task_key: a, new_cluster: {{num_workers: 1}}, {CONDITION}}}
+                - {{task_key: b, {CONDITION}}}
+                - task_key: c
+                  for_each_task: {{inputs: "[1]", task: {{task_key: i, job_cluster_key: k, {CONDITION}}}}}
+        """
+    )
+    a, b, c = project.deployed()["tasks"]
+    assert a["existing_cluster_id"] == "mine"
+    assert "new_cluster" not in a
+    assert "existing_cluster_id" not in b
+    assert c["for_each_task"]["task"]["existing_cluster_id"] == "mine"
+
+
+def test_a_doubled_dollar_stands_for_text_that_is_no_reference(project: Project) -> None:
+    project.write(MINIMAL.replace("name: nightly", "name: $${bundle.name} ${bundle.name} $${day[0..3]}"))
+    assert project.job()["name"] == "${bundle.name} shop ${day[0..3]}"
+    assert project.doubts() == []
+
+
+def test_a_reference_may_stand_inside_another_and_hold_any_letters(project: Project) -> None:
+    project.write(
+        MINIMAL.replace("name: nightly", "name: ${var.size_${bundle.target}} ${var.größe}")
+        + "variables: {size_default: {default: big}, größe: {default: groß}}\n"
+    )
+    assert project.job()["name"] == "big groß"
+
+
+def test_a_variable_with_a_value_has_it_and_a_target_that_says_nothing_changes_nothing(project: Project) -> None:
+    project.write(
+        MINIMAL.replace("name: nightly", "name: ${var.fixed} ${var.kept}")
+        + "variables: {fixed: {value: stone}, kept: {default: old}}\ntargets: {t: {variables: {kept: }}}\n"
+    )
+    assert project.load(environ={"BUNDLE_VAR_fixed": "wind"}).job().settings.name == "stone old"
+
+
+def test_workspace_paths_begin_with_workspace(project: Project) -> None:
+    project.write(
+        MINIMAL.replace("name: nightly", "name: ${workspace.file_path} ${workspace.root_path}")
+        + "workspace: {file_path: /remote, root_path: /Volumes/a/b}\n"
+    )
+    assert project.job()["name"] == "/Workspace/remote /Volumes/a/b"
+
+
+def test_files_of_installers_options_are_deployed_and_designer_files_keep_their_name(project: Project) -> None:
+    project.write(
+        """
+        bundle: {name: b}
+        workspace: {file_path: /f}
+        resources:
+          jobs:
+            j:
+              environments:
+                - environment_key: e
+                  spec:
+                    dependencies: [-r ./r.txt, dist/*.whl, "-i https://x.org", numpy]
+                    project_environment: ./pyproject.toml
+              tasks:
+                - {task_key: a, notebook_task: {notebook_path: ./n.designer.ipynb}}
+                - {task_key: b, notebook_task: {notebook_path: ./n.ipynb}}
+        """
+    )
+    job = project.deployed()
+    assert job["environments"][0]["spec"] == {
+        "dependencies": ["-r /Workspace/f/r.txt", "./dist/*.whl", "-i https://x.org", "numpy"],
+        "project_environment": "/Workspace/f/pyproject.toml",
+    }
+    assert [task["notebook_task"]["notebook_path"] for task in job["tasks"]] == [
+        "/Workspace/f/n.designer.ipynb",
+        "/Workspace/f/n",
+    ]
+
+
+def test_a_job_that_cannot_run_is_shown_all_the_same(project: Project) -> None:
+    project.write(
+        f"""
+        bundle: {{name: b}}
+        resources:
+          jobs:
+            good: {{tasks: [{{task_key: a, {CONDITION}}}]}}
+            bad: {{tsks: 1, tasks: [{{new_cluster: {{num_workers: "2"}}}}]}}
+            none:
+        """
+    )
+    spec = load(project.root, keep_going=True, environ={})
+    assert set(spec.jobs) == {"good"}
+    assert spec.deployed["bad"]["tasks"] == [{"new_cluster": {"num_workers": 2}, "task_key": ""}]
+    assert "tsks" not in spec.deployed["bad"]
+    assert any("resources.jobs.none: the job is not defined" in str(fault) for fault in spec.faults)
+
+
+def test_paths_stay_as_written_when_one_of_them_leads_nowhere(project: Project) -> None:
+    project.write(
+        "resources: {jobs: {j: {tasks: [{task_key: a, notebook_task: {notebook_path: ../gone.py}}]}}}", "r/j.yml"
+    )
+    project.write("bundle: {name: b}\ninclude: [r/*.yml]\n")
+    spec = load(project.root, keep_going=True, environ={})
+    assert spec.deployed["j"]["tasks"] == [{"task_key": "a", "notebook_task": {"notebook_path": "gone.py"}}]
+    assert "deployment" not in spec.deployed["j"]
+    assert [len(found) for found in spec.jobs["j"].missing.values()] == [1]
+
+
+def test_of_a_key_written_twice_a_bundle_takes_the_last(project: Project) -> None:
+    project.write(MINIMAL.replace("name: nightly", "name: nightly\n      name: daily"))
+    assert project.job()["name"] == "daily"
+    assert any("written twice (first on line 6): the last one counts" in doubt for doubt in project.doubts())
+
+
+def test_elements_without_a_key_become_one(project: Project) -> None:
+    project.write(
+        """
+        bundle: {name: b}
+        variables: {c: {type: complex, default: {num_workers: 2}}}
+        targets: {t: {resources: {jobs: {j: {job_clusters: [{new_cluster: "${var.c}"}]}}}}}
+        resources: {jobs: {j: {job_clusters: [{new_cluster: {spark_version: x}}]}}}
+        """
+    )
+    shown = load(project.root, keep_going=True, environ={}).deployed["j"]
+    assert shown["job_clusters"] == [{"job_cluster_key": "", "new_cluster": {"spark_version": "x", "num_workers": 2}}]

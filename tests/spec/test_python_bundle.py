@@ -45,7 +45,7 @@ def test_functions_add_jobs_and_mutators_change_all_of_them(tmp_path: Path) -> N
         "yaml": ("from-yaml", 60),
         "python": ("from-python", 60),
     }
-    condition = spec.jobs["python"].deployed()["tasks"][0]["condition_task"]
+    condition = spec.deployed["python"]["tasks"][0]["condition_task"]
     assert (condition["left"], condition["right"]) == ("default", "monday")
     assert spec.jobs["yaml"].place(("name",)).line == 10
 
