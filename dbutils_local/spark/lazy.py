@@ -41,6 +41,8 @@ def install(namespace: MutableMapping[str, Any], settings: Settings) -> None:
         for one, value in real.items():
             if isinstance(namespace.get(one), Lazy):
                 namespace[one] = value
+        if "display" in namespace:
+            _give_frames_display(namespace)
         return real[name]
 
     for name in NAMES:
@@ -48,10 +50,20 @@ def install(namespace: MutableMapping[str, Any], settings: Settings) -> None:
 
 
 def prepare(namespace: MutableMapping[str, Any], source: str) -> None:
-    """Start Spark if the code in `source` names it while it is still lazy here, so that `isinstance` sees the real thing."""
+    """Start Spark if `source` names it while it is still lazy here, so that `isinstance` sees the real thing."""
     lazy = [name for name in NAMES if isinstance(namespace.get(name), Lazy)]
     if lazy and mentions_spark(source, frozenset(lazy)):
         namespace[lazy[0]]._start(lazy[0])
+
+
+def _give_frames_display(namespace: MutableMapping[str, Any]) -> None:
+    """On Databricks a frame has `.display()`; here it is the notebook's `display`, whatever that is when called."""
+    from pyspark.sql import DataFrame
+
+    def display(frame: Any, *arguments: Any, **named: Any) -> None:
+        namespace["display"](frame, *arguments, **named)
+
+    DataFrame.display = display  # type: ignore[attr-defined]
 
 
 def _real_names(settings: Settings) -> dict[str, Any]:
@@ -78,7 +90,8 @@ class _NotThere:
 
     def __getattr__(self, attribute: str) -> Any:
         raise AttributeError(
-            f"[CONTEXT_UNAVAILABLE_FOR_REMOTE_CLIENT] The remote client cannot access `{self._name}`: this is a Spark Connect session; "
+            f"[CONTEXT_UNAVAILABLE_FOR_REMOTE_CLIENT] The remote client cannot access `{self._name}`: "
+            "this is a Spark Connect session; "
             "use `spark`, or set spark_engine = pyspark"
         )
 

@@ -1,4 +1,4 @@
-"""What `_sqldf` is on the embedded engine: a result that runs again when asked, with the few frame methods that make sense."""
+"""What `_sqldf` is on the embedded engine: a result that runs again when asked, with a few methods of a DataFrame."""
 
 from __future__ import annotations
 
@@ -119,6 +119,12 @@ class SqlFrame:
         """Print the columns as a tree."""
         print("\n".join(["root", *(f" |-- {name}: {kind} (nullable = true)" for name, kind in self.dtypes)]) + "\n")
 
+    def display(self) -> None:
+        """Show it as the notebook's `display` does."""
+        from IPython import get_ipython
+
+        get_ipython().user_ns["display"](self)
+
     def show(self, n: int = 20, truncate: bool | int = True, vertical: bool = False) -> None:
         """Print the first `n` rows as a grid; `truncate` cuts cells to 20 (or that many) characters."""
         table = self.fetch(self.sql, n + 1)
@@ -142,7 +148,8 @@ class SqlFrame:
         if name.startswith("_"):
             raise AttributeError(name)
         raise AttributeError(
-            f"{name!r}: this is the result of %sql on the embedded engine (DuckDB), not a Spark DataFrame. Use toPandas(), or set "
+            f"{name!r}: this is the result of %sql on the embedded engine (DuckDB), not a Spark "
+            "DataFrame. Use toPandas(), or set "
             "sql_engine = spark (DBUTILS_LOCAL_SQL_ENGINE=spark, extra 'spark') to get Spark DataFrames"
         )
 

@@ -79,7 +79,7 @@ class _Output:
 
 
 class _Lines:
-    """A terminal: a line for each change, the summary at the end."""
+    """A terminal: a line for each change; the summary is what the value shows."""
 
     def __init__(self) -> None:
         self._before: Snapshot | None = None
@@ -87,6 +87,4 @@ class _Lines:
     def draw(self, now: Snapshot) -> None:
         for line in text.changes(self._before, now):
             print(line)
-        if now.is_final and not (self._before and self._before.is_final):
-            print(text.summary(now))
         self._before = now

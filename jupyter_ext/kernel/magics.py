@@ -26,7 +26,7 @@ def install(face: Face, undo: ExitStack) -> None:
     for name in _CELL_LANGUAGES:
         _register(face.ip, getattr(magics, name), PREFIX + name, ("cell",), undo)
         _register(face.ip, getattr(magics, name), name, _free_kinds(face.ip, name), undo)
-    for name in ("run", "pip", "workflow", "restart_python", "set_cell_max_output_size_in_mb", "tensorboard"):
+    for name in ("run", "pip", "uv", "workflow", "restart_python", "set_cell_max_output_size_in_mb", "tensorboard"):
         _register(face.ip, getattr(magics, name), name, ("line",), undo)
     _register(face.ip, magics.workflow, "workflow", ("cell",), undo)
     for name in REFUSED:
@@ -72,7 +72,7 @@ class Magics:
     def __init__(self, face: Face) -> None:
         self._face = face
         self._ip_run = face.ip.find_line_magic("run")
-        self._ip_pip = face.ip.find_line_magic("pip")
+        self._installers = {name: face.ip.find_line_magic(name) for name in ("pip", "uv")}
         face.ip.run_notebook = self.run_notebook
 
     async def run_notebook(self, line: str) -> None:
@@ -149,13 +149,28 @@ class Magics:
 
     def pip(self, line: str) -> None:
         """IPython's %pip, except that a failure of pip fails the cell."""
+        __tracebackhide__ = True
+        self._install("pip", line)
+
+    def uv(self, line: str) -> None:
+        """IPython's %uv, except that a failure of uv fails the cell."""
+        __tracebackhide__ = True
+        self._install("uv", line)
+
+    def _install(self, name: str, line: str) -> None:
+        import importlib
         import subprocess
 
         __tracebackhide__ = True
-        self._face.ip.user_ns["_exit_code"] = 0
-        self._ip_pip(line)
-        if code := self._face.ip.user_ns.get("_exit_code"):
-            raise subprocess.CalledProcessError(code, f"pip {line}")
+        installer, names = self._installers[name], self._face.ip.user_ns
+        if installer is None:
+            raise UserError(f"%{name}: this IPython has no %{name}; use %pip")
+        names["_exit_code"] = 0
+        installer(line)
+        if code := names.get("_exit_code"):
+            raise subprocess.CalledProcessError(code, f"{name} {line}")
+        # What was just installed can be imported, though its folder was looked at before.
+        importlib.invalidate_caches()
 
     def restart_python(self, line: str) -> None:
         """As dbutils.library.restartPython()."""
@@ -217,8 +232,8 @@ def _free_kinds(ip: Any, name: str) -> tuple[str, ...]:
 def _register(ip: Any, function: Callable[..., Any], name: str, kinds: tuple[str, ...], undo: ExitStack) -> None:
     from IPython.core.magic import no_var_expand
 
-    # `$name` and braces in the line are Databricks', not Python variables; %pip expands them as IPython does.
-    wrapped = function if name == "pip" else no_var_expand(_plain(function))
+    # `$name` and braces in the line are Databricks', not Python variables; installers expand them as IPython does.
+    wrapped = function if name in ("pip", "uv") else no_var_expand(_plain(function))
     for kind in kinds:
         table = ip.magics_manager.magics[kind]
         before = table.get(name)

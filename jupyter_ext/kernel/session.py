@@ -178,6 +178,8 @@ class Face:
 
     def was_shown(self, result: RunResult) -> None:
         """This value's live picture stands in the cell already: as the cell's last expression it is not shown again."""
+        if getattr(self.ip, "kernel", None) is None:
+            return
         formatter = self.ip.display_formatter.ipython_display_formatter
         formatter.for_type(type(result), self._show_unless_shown)
         self._shown.append(result)

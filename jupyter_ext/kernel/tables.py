@@ -109,13 +109,19 @@ def _of_series(series: Any) -> Table:
 
 
 def _of_spark(frame: Any) -> Table:
+    if hasattr(frame, "to_spark"):
+        return _of_pandas_on_spark(frame)
     # Counting would run the whole query a second time: nobody is told a total that was not asked for.
     names, kinds = zip(*frame.dtypes, strict=True) if frame.dtypes else ((), ())
     return make(names, kinds, frame.limit(MAX_ROWS + 1).collect())
 
 
 def _of_pandas_on_spark(frame: Any) -> Table:
-    return _of_spark(frame.to_spark())
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that all rows come to the driver: here they are few
+        return dataclasses.replace(_of_pandas(frame.head(MAX_ROWS + 1).to_pandas()), total=None)
 
 
 def _of_duckdb(relation: Any) -> Table:
