@@ -35,8 +35,8 @@ class Table:
         columns = f"{width:,} column{'' if width == 1 else 's'}"
         if not self.cut:
             return f"{shown:,} row{'' if shown == 1 else 's'} · {columns}"
-        of = f"{self.total:,}" if self.total is not None else "more"
-        return f"showing first {shown:,} of {of} rows · {columns} (limit: {MAX_ROWS:,} rows or 2 MB)"
+        rows = f"of {self.total:,} rows" if self.total is not None else "rows, there are more"
+        return f"showing first {shown:,} {rows} · {columns} (limit: {MAX_ROWS:,} rows or 2 MB)"
 
 
 def of(value: Any) -> Table | None:

@@ -25,7 +25,7 @@ def test_a_frame_is_a_table_by_display_and_by_its_method(kernel: Any) -> None:
 
 
 def test_more_rows_than_the_limit_are_said_without_counting(kernel: Any) -> None:
-    assert "showing first 10,000 of more rows" in kernel("display(spark.range(20000))").plain
+    assert "showing first 10,000 rows, there are more" in kernel("display(spark.range(20000))").plain
 
 
 def test_the_names_are_the_real_things(kernel: Any) -> None:
