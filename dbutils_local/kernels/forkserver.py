@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -10,11 +11,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 from dbutils_local.kernels import frames, processes
 from dbutils_local.kernels.kernel import (
@@ -54,12 +56,22 @@ class Refused(KernelFailed):
         self.unsafe = unsafe  # True: it can fork nothing at all
 
 
+class Process(Protocol):
+    """As much of subprocess.Popen as is needed of a server's process."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code; subprocess.TimeoutExpired after `timeout` seconds."""
+
+
 class ForkServer:
     """A clean process that has imported what kernels need and forks them on request; ends with its owner."""
 
-    def __init__(
-        self, address: str, process: subprocess.Popen[bytes] | None = None, lifeline: int | None = None
-    ) -> None:
+    def __init__(self, address: str, process: Process | None = None, lifeline: int | None = None) -> None:
         self.address = address
         self._process = process
         self._lifeline = lifeline
@@ -72,11 +84,36 @@ class ForkServer:
         pool_size: int = 2,
         expected: int | None = None,
     ) -> ForkServer:
-        """Start one and return at once, while it still imports.
+        """Start one and return at once, while it still imports; or take over the one `start_early` has started.
 
         `environ` is its own environment (default: this process's); kernels get theirs when they are asked for.
         `expected`: how many kernels will be wanted, if that is known, so that none is made in vain.
         """
+        early = _early.pop(tuple(preload), None) if environ is None else None
+        if early is not None and early.is_running:
+            early.expect(expected, pool_size)
+            return early
+        return cls._begin(_spawn, preload, environ, pool_size, expected)
+
+    @classmethod
+    def start_early(cls, preload: Sequence[str] = ()) -> None:
+        """Let one import while this process still reads what it is to do; `start` with the same preload takes it over.
+
+        To be called before anything is opened or started: a process that was itself forked from a fork server splits
+        one off, which takes 10 ms. If nobody takes it over it ends with this process.
+        """
+        if cls.is_possible() and tuple(preload) not in _early:
+            _early[tuple(preload)] = cls._begin(_split_off if _can_split() else _spawn, preload, None, 0, 0)
+
+    @classmethod
+    def _begin(
+        cls,
+        begin: Callable[[dict[str, Any], Mapping[str, str] | None, socket.socket], Process],
+        preload: Sequence[str],
+        environ: Mapping[str, str] | None,
+        pool_size: int,
+        expected: int | None,
+    ) -> ForkServer:
         folder = short_folder()
         address = str(folder / "s")
         read_end, write_end = os.pipe()
@@ -92,16 +129,7 @@ class ForkServer:
                 "pool_size": pool_size,
                 "expected": expected,
             }
-            with open(folder / "log", "wb") as log:
-                process = subprocess.Popen(
-                    [sys.executable, *_interpreter_flags(), "-c", _CODE, json.dumps(options)],
-                    env=dict(os.environ if environ is None else environ),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=(listener.fileno(), read_end),
-                    start_new_session=True,
-                )
+            process = begin(options, environ, listener)
         os.close(read_end)
         return cls(address, process, write_end)
 
@@ -131,10 +159,10 @@ class ForkServer:
         connection.close()
         return answer
 
-    def expect(self, kernels: int) -> None:
-        """Say how many kernels will be asked for from now on."""
+    def expect(self, kernels: int | None, pool_size: int) -> None:
+        """Say how many kernels will be asked for from now on (None: nobody knows), and how many to keep ready."""
         with self._connection() as connection:
-            frames.send(connection, {"do": "expect", "kernels": kernels})
+            frames.send(connection, {"do": "expect", "kernels": kernels, "pool_size": pool_size})
 
     def kernel(self, request: KernelRequest) -> WarmKernel:
         """A ready kernel with exactly this environment and folder. Refused, ServerGone, KernelFailed."""
@@ -221,6 +249,15 @@ class ForkServer:
             self._process.wait()
         shutil.rmtree(Path(self.address).parent, ignore_errors=True)
 
+    def abandon(self) -> None:
+        """End an own server at once, in the middle of its imports if need be; it has forked nothing yet."""
+        if self._process is not None and self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+            processes.kill_group(self._process.pid)
+            self._process.wait()
+            shutil.rmtree(Path(self.address).parent, ignore_errors=True)
+
     def __enter__(self) -> Self:
         return self
 
@@ -228,6 +265,78 @@ class ForkServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _spawn(options: dict[str, Any], environ: Mapping[str, str] | None, listener: socket.socket) -> Process:
+    """The server in an interpreter of its own."""
+    with open(Path(options["folder"]) / "log", "wb") as log:
+        return subprocess.Popen(
+            [sys.executable, *_interpreter_flags(), "-c", _CODE, json.dumps(options)],
+            env=dict(os.environ if environ is None else environ),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(listener.fileno(), options["lifeline"]),
+            start_new_session=True,
+        )
+
+
+def _can_split() -> bool:
+    """Whether this process has imported what kernels need, and may be forked: it was forked from a server just now."""
+    born, zmq = "dbutils_local.kernels.born" in sys.modules, sys.modules.get("zmq")
+    if not born or (zmq is not None and zmq.Context._instance is not None):
+        return False
+    from dbutils_local.kernels.zygote import why_unsafe
+
+    return why_unsafe() is None
+
+
+def _split_off(options: dict[str, Any], environ: Mapping[str, str] | None, listener: socket.socket) -> Process:
+    """The server as a fork of this process, with nothing of it open."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return _Child(pid)
+    from dbutils_local.kernels import zygote
+
+    os.setsid()
+    zygote.forget_the_owner(Path(options["folder"]) / "log", keep=(listener.fileno(), options["lifeline"]))
+    zygote.main(Path(options["folder"]), listener, options["lifeline"], options["owner"], options)
+    # What was forked further down has done its work: it ends as an interpreter ends.
+    raise SystemExit(0)
+
+
+@dataclass
+class _Child:
+    """A process forked by this one."""
+
+    pid: int
+    _code: int | None = None
+
+    def poll(self) -> int | None:
+        if self._code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._code = os.waitstatus_to_exitcode(status) if pid else None
+        return self._code
+
+    def wait(self, timeout: float | None = None) -> int:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if deadline is not None and time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("fork server", timeout or 0)
+            time.sleep(0.005)
+        return code
+
+
+_early: dict[tuple[str, ...], ForkServer] = {}
+
+
+@atexit.register
+def _end_unused() -> None:
+    """An early server that nobody wanted goes without a goodbye."""
+    for server in _early.values():
+        server.abandon()
 
 
 def _interpreter_flags() -> list[str]:

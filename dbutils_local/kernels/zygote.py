@@ -9,6 +9,7 @@ child here that was not forked here is a leftover: a daemon that left its proces
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -58,6 +59,8 @@ KERNEL_MODULES = (
 FIXED_PREFIXES = ("PYTHON", "LD_", "DYLD_", "LC_", "IPYTHON", "JUPYTER_", "MALLOC_")
 FIXED = frozenset({"LANG", "LANGUAGE", "HOME"})
 FIXED_WITH_PRELOAD = ("OMP_", "OPENBLAS_", "MKL_", "NUMEXPR_", "VECLIB_")
+# Variables that these imports set in a plain kernel; kept for servers that are split off with the imports done.
+_set_by_imports: dict[str, str] = {}
 READ_LATE = frozenset({"PYTHONUNBUFFERED", "PYTHONBREAKPOINT", "PYTHONSTARTUP"})
 
 
@@ -177,7 +180,9 @@ class Zygote:
     def _answer(self, client: socket.socket, request: dict[str, Any], files: list[int]) -> Callable[[], None] | None:
         match request["do"]:
             case "expect":
-                self.pool.expected = self.pool.taken + request["kernels"]
+                kernels = request["kernels"]
+                self.pool.size = request["pool_size"]
+                self.pool.expected = None if kernels is None else self.pool.taken + kernels
                 client.close()
                 return None
             case "kernel":
@@ -437,13 +442,29 @@ def why_unsafe() -> str | None:
     return "a preloaded module runs threads of its own that do not end at a fork"
 
 
+def forget_the_owner(log: Path, keep: Sequence[int]) -> None:
+    """In a server that was split off its owner: no open file, exit handler or import path of the owner's."""
+    atexit._clear()
+    null = os.open(os.devnull, os.O_RDONLY)
+    words = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for number, file in enumerate((null, words, words)):
+        os.dup2(file, number)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in keep:
+            with contextlib.suppress(OSError):
+                os.close(int(name))
+    # A program's own folder comes first there; a kernel has none.
+    own_folder = 0 if sys.flags.safe_path else 1
+    sys.path[:] = [entry for entry in sys.path[own_folder:] if entry]
+
+
 def main(folder: Path, listener: socket.socket, lifeline: int, owner: int, options: Mapping[str, Any]) -> None:
     """The whole life of a fork server process; in a forked child, the whole life of that child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     processes.adopt_orphans()
     before = dict(os.environ)
     unsafe = warm_up(options["preload"])
-    set_by_imports = {name: value for name, value in os.environ.items() if name not in before}
+    _set_by_imports.update({name: value for name, value in os.environ.items() if name not in before})
     zygote = Zygote(
         folder=folder,
         listener=listener,
@@ -453,7 +474,7 @@ def main(folder: Path, listener: socket.socket, lifeline: int, owner: int, optio
         unsafe=unsafe,
         has_preload=bool(options["preload"]),
         birth_environ=before,
-        set_by_imports=set_by_imports,
+        set_by_imports=_set_by_imports,
     )
     become = zygote.serve()
     del zygote
