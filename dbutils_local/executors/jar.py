@@ -55,7 +55,8 @@ def _jars(task: Task, jar: SparkJarTask, context: TaskContext) -> list[Path]:
     for library in task.libraries or ():
         if library.maven is not None:
             raise UserError(
-                f"library maven {library.maven.coordinates}: nothing is fetched from Maven here; put the JAR on disk and name it "
+                f"library maven {library.maven.coordinates}: nothing is fetched from Maven here; put the "
+                "JAR on disk and name it "
                 "with `jar: path`"
             )
         named += [library.jar] if library.jar is not None else []

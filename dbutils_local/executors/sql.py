@@ -50,7 +50,8 @@ def _file(task: Task, settings: Settings, context: TaskContext) -> Path:
     identity = member.query.query_id
     if identity not in settings.queries:
         raise UserError(
-            f'sql_task: the saved query {identity!r} is not on this machine; map it to a file: queries = {{ "{identity}" = "query.sql" }} '
+            f"sql_task: the saved query {identity!r} is not on this machine; map it to a file: queries = "
+            f'{{ "{identity}" = "query.sql" }} '
             f"in {settings.home / 'config.toml'}"
         )
     return (context.spec_folder or context.workspace_root) / Path(settings.queries[identity]).expanduser()

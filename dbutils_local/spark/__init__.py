@@ -1,4 +1,4 @@
-"""The `spark` of a notebook: started at first touch, on this machine, with Databricks' names, paths and tables around it."""
+"""The `spark` of a notebook: started at first touch, with Databricks' names, paths and tables around it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Databricks SQL text to what Spark alone understands: catalogs, Delta, paths, and the statements only Databricks has; pure."""
+"""Databricks SQL text in words that Spark alone knows: catalogs, Delta, paths, Databricks' own statements; pure."""
 
 from __future__ import annotations
 
@@ -116,7 +116,10 @@ _REFUSED = {
     "DESCRIBE DETAIL": "the tables here have no Delta log",
     "DESC DETAIL": "the tables here have no Delta log",
     "RESTORE": "no time travel on Parquet tables",
-    "COPY INTO": "Spark alone has no COPY INTO; read the files with spark.read, or run it on the embedded SQL engine (sql_engine = duckdb)",
+    "COPY INTO": (
+        "Spark alone has no COPY INTO; read the files with spark.read, or run it on the embedded SQL engine "
+        "(sql_engine = duckdb)"
+    ),
     "CONVERT TO DELTA": "Delta needs its jars: set delta_jars",
     "CREATE STREAMING TABLE": "pipelines do not run here",
     "CREATE OR REFRESH": "pipelines do not run here",
@@ -133,22 +136,8 @@ _REFUSED = {
 _WITHOUT_DELTA = {"MERGE": "MERGE INTO", "UPDATE": "UPDATE", "DELETE": "DELETE FROM"}
 
 _READING = frozenset(
-    (
-        "SELECT",
-        "SHOW",
-        "DESCRIBE",
-        "DESC",
-        "EXPLAIN",
-        "USE",
-        "SET",
-        "VALUES",
-        "RESET",
-        "LIST",
-        "DECLARE",
-        "CACHE",
-        "UNCACHE",
-    )
-    + ("REFRESH", "CLEAR", "TABLE")
+    {"SELECT", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "USE", "SET", "VALUES", "RESET", "LIST", "DECLARE", "TABLE"}
+    | {"CACHE", "UNCACHE", "REFRESH", "CLEAR"}
 )
 
 
@@ -178,8 +167,9 @@ def _refuse(words: list[str]) -> None:
             raise NotSupportedHere(f"{phrase} is not done by local Spark: {reason}")
     if words[0] in _WITHOUT_DELTA:
         raise NotSupportedHere(
-            f"{_WITHOUT_DELTA[words[0]]} is not done by local Spark without Delta: tables are kept as Parquet, which cannot change rows. "
-            "Set delta_jars to a folder with the Delta jars, or run it in %sql on the embedded engine (sql_engine = duckdb)"
+            f"{_WITHOUT_DELTA[words[0]]} is not done by local Spark without Delta: tables are kept as Parquet, which "
+            "cannot change rows. Set delta_jars to a folder with the Delta jars, or run it in %sql on the embedded "
+            "engine (sql_engine = duckdb)"
         )
     if "CLONE" in words and words[0] == "CREATE":
         raise NotSupportedHere(

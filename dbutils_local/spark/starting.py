@@ -81,7 +81,12 @@ def _start(settings: Settings, environ: Mapping[str, str]) -> Any:
 
 def chosen_engine(setting: str) -> str:
     """The engine to start: the one named, or for `auto` the first installed of pyspark and sail."""
-    known = {"pyspark": ("pyspark.sql", "spark"), "sail": ("pysail", "sail"), "connect": ("pyspark.sql", "spark"), "databricks-connect": ("databricks.connect", "spark")}  # fmt: skip
+    known = {
+        "pyspark": ("pyspark.sql", "spark"),
+        "sail": ("pysail", "sail"),
+        "connect": ("pyspark.sql", "spark"),
+        "databricks-connect": ("databricks.connect", "spark"),
+    }
     if setting == "auto":
         found = next((name for name in ("pyspark", "sail") if _installed(known[name][0])), None)
         if found is None:
@@ -183,7 +188,8 @@ def _need_java(environ: Mapping[str, str]) -> None:
         return
     if shutil.which("java", path=environ.get("PATH")) is None:
         raise UserError(
-            "spark needs Java 17 or newer: no `java` on the PATH and no JAVA_HOME; install a JDK, or set spark_engine = sail"
+            "spark needs Java 17 or newer: no `java` on the PATH and no JAVA_HOME; install a JDK, or set "
+            "spark_engine = sail"
         )
 
 
@@ -229,7 +235,8 @@ def _connect(environ: Mapping[str, str]) -> Any:
     remote = environ.get("SPARK_REMOTE")
     if not remote:
         raise UserError(
-            "spark_engine = connect needs the address of a Spark Connect server in SPARK_REMOTE, such as sc://127.0.0.1:15002"
+            "spark_engine = connect needs the address of a Spark Connect server in SPARK_REMOTE, such as "
+            "sc://127.0.0.1:15002"
         )
     from pyspark.sql import SparkSession
 

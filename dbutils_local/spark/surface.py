@@ -1,7 +1,7 @@
 """What notebook code calls on Spark, with Databricks' names, paths and formats: a thin layer on PySpark's own classes.
 
-The methods that take SQL text, a table name, a path or a format are wrapped, once a process; the objects stay PySpark's,
-so isinstance, documentation and everything else are its own.
+The methods that take SQL text, a table name, a path or a format are wrapped, once a process; the objects stay
+PySpark's, so isinstance, documentation and everything else are its own.
 """
 
 from __future__ import annotations
@@ -135,7 +135,8 @@ class Surface:
             if "REQUIRES_SINGLE_PART_NAMESPACE" in str(error):
                 known = ", ".join(sorted(self.names.catalogs))
                 error.add_note(
-                    f"The catalogs known here: {known}. Make another with CREATE CATALOG <name>, or name it in the setting catalogs."
+                    f"The catalogs known here: {known}. Make another with CREATE CATALOG <name>, or name "
+                    "it in the setting catalogs."
                 )
             if "UNSUPPORTED_FEATURE.TABLE_OPERATION" in str(error) and not self.delta:
                 error.add_note(PARQUET_NOTICE)
@@ -173,7 +174,8 @@ class Surface:
         names = self.names
         if not names.knows(name):
             raise _analysis_error(
-                f"[NO_SUCH_CATALOG_EXCEPTION] Catalog '{name}' was not found. Known here: {', '.join(sorted(names.catalogs))}; "
+                f"[NO_SUCH_CATALOG_EXCEPTION] Catalog '{name}' was not found. Known here: "
+                f"{', '.join(sorted(names.catalogs))}; "
                 f"make it once with CREATE CATALOG {name}, or name it in the setting catalogs"
             )
         space = names.schema(name, schema or "default")
@@ -347,7 +349,8 @@ def _format(surface: Surface, name: Any) -> Any:
         return name
     if name.lower() == "cloudfiles":
         raise NotSupportedHere(
-            "format('cloudFiles') (Auto Loader) is not done by local Spark: read the folder with its own format and a schema"
+            "format('cloudFiles') (Auto Loader) is not done by local Spark: read the folder with its own "
+            "format and a schema"
         )
     if name.lower() == "delta" and not surface.delta:
         surface.tell(PARQUET_NOTICE)
@@ -370,7 +373,8 @@ _PATH_OPTIONS = frozenset({"path", "checkpointlocation", "badrecordspath"})
 def _option(surface: Surface, self: Any, key: str, value: Any) -> Any:
     if key.lower() in _TIME_TRAVEL and not surface.delta:
         raise NotSupportedHere(
-            f"option {key!r} is not done by local Spark without Delta: no time travel and no change feed on Parquet tables"
+            f"option {key!r} is not done by local Spark without Delta: no time travel and no change feed "
+            "on Parquet tables"
         )
     if key.lower() == "replacewhere" and not surface.delta:
         raise NotSupportedHere(

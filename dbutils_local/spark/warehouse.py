@@ -1,4 +1,4 @@
-"""The tables of all sessions under one home: a manifest beside the files, because Spark's own catalog dies with its session.
+"""The tables of all sessions of one home: a manifest beside the files, for Spark's own catalog dies with its session.
 
 A local Spark keeps its catalog in memory (its Hive one is Derby, which one process at a time can open). So each session
 writes what it made into `<home>/spark-warehouse/catalog.json`, under a file lock, and before each use looks whether

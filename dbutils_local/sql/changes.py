@@ -39,7 +39,10 @@ def insert(tree: Any, request: Request) -> Step:
     body = _body(source, request)
     if fixed:
         aliases = ", ".join(ident(name) for name in columns)
-        body = f"SELECT *, {', '.join(_value(value, request) for value in fixed.values())} FROM ({body}) AS dbutils_local_rows({aliases})"
+        body = (
+            f"SELECT *, {', '.join(_value(value, request) for value in fixed.values())} FROM ({body}) AS "
+            f"dbutils_local_rows({aliases})"
+        )
     listed = [*columns, *fixed]
     head = (
         f"INSERT INTO {table}"
@@ -90,7 +93,7 @@ def _condition(fixed: dict[str, Any], where: Any, request: Request) -> str:
 
 
 def _replaced(head: str, body: str, table: str, condition: str) -> Change:
-    """Old rows out, new rows in, in one transaction; the new ones are computed first, for they may come from the old."""
+    """Old rows out, new rows in, in one transaction; the new are computed first, for they may come from the old."""
     staged = (
         body
         if body.lstrip().upper().startswith("SELECT") or body.lstrip().upper().startswith("WITH")
@@ -131,8 +134,10 @@ def _strip_targets(assignments: Any) -> None:
 
 
 _MANY = (
-    "[DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE] Cannot perform Merge as multiple source rows matched and attempted "
-    "to modify the same target row in the table in possibly conflicting ways. Please preprocess the source table to eliminate the "
+    "[DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE] Cannot perform Merge as multiple source "
+    "rows matched and attempted "
+    "to modify the same target row in the table in possibly conflicting ways. Please preprocess the "
+    "source table to eliminate the "
     "possibility of multiple matches."
 )
 
@@ -191,4 +196,7 @@ def _many_matches(tree: Any) -> str:
     source = render(tree.args["using"].copy())
     on = render(tree.args["on"].copy())
     named = render(target.copy()) if target.alias else f"{render(target.copy())} AS {alias}"
-    return f"SELECT {alias}.rowid FROM {named} JOIN {source} ON {on} WHERE {some} GROUP BY {alias}.rowid HAVING count(*) > 1 LIMIT 1"
+    return (
+        f"SELECT {alias}.rowid FROM {named} JOIN {source} ON {on} WHERE {some} GROUP BY {alias}.rowid HAVING "
+        "count(*) > 1 LIMIT 1"
+    )

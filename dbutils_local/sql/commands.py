@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from dbutils_local.errors import NotSupportedHere, UserError
 from dbutils_local.sql import steps
@@ -76,8 +77,10 @@ def _show_tables(request: Request) -> Step:
     test = pattern_test("table_name", _pattern(cursor))
     return Query(
         'SELECT table_schema AS database, table_name AS "tableName", table_schema = \'\' AS "isTemporary" FROM ('
-        f"SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = {quote(inside(catalog))} "
-        f"AND lower(table_schema) = {quote(schema.lower())} UNION ALL SELECT '', view_name FROM duckdb_views() WHERE temporary AND NOT internal"
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = "
+        f"{quote(inside(catalog))} "
+        f"AND lower(table_schema) = {quote(schema.lower())} UNION ALL SELECT '', view_name FROM "
+        "duckdb_views() WHERE temporary AND NOT internal"
         f") WHERE {test} ORDER BY 1, 2"
     )
 
@@ -87,9 +90,11 @@ def _show_views(request: Request) -> Step:
     catalog, schema = _namespace(cursor)
     test = pattern_test("view_name", _pattern(cursor))
     return Query(
-        'SELECT CASE WHEN temporary THEN \'\' ELSE schema_name END AS namespace, view_name AS "viewName", temporary AS "isTemporary", '
+        "SELECT CASE WHEN temporary THEN '' ELSE schema_name END AS namespace, view_name AS "
+        '"viewName", temporary AS "isTemporary", '
         'false AS "isMaterialized" FROM duckdb_views() WHERE NOT internal AND (temporary OR '
-        f"(database_name = {quote(inside(catalog))} AND lower(schema_name) = {quote(schema.lower())})) AND {test} ORDER BY 1, 2"
+        f"(database_name = {quote(inside(catalog))} AND lower(schema_name) = {quote(schema.lower())})) "
+        f"AND {test} ORDER BY 1, 2"
     )
 
 
@@ -143,8 +148,10 @@ def _show_functions(request: Request) -> Step:
     catalog, schema = _namespace(cursor)
     test = pattern_test("function_name", _pattern(cursor))
     return Query(
-        "SELECT DISTINCT dbx_catalog(database_name) || '.' || schema_name || '.' || function_name AS function FROM duckdb_functions() "
-        f"WHERE NOT internal AND database_name = {quote(inside(catalog))} AND lower(schema_name) = {quote(schema.lower())} AND {test} ORDER BY 1",
+        "SELECT DISTINCT dbx_catalog(database_name) || '.' || schema_name || '.' || function_name AS "
+        "function FROM duckdb_functions() "
+        f"WHERE NOT internal AND database_name = {quote(inside(catalog))} AND lower(schema_name) = "
+        f"{quote(schema.lower())} AND {test} ORDER BY 1",
         notice=f"functions of {catalog}.{schema} only; the built-in ones are not listed" if scope else None,
     )
 
@@ -207,7 +214,10 @@ def _info_rows(rows: list[tuple[str, str]]) -> str:
 def _describe_schema(cursor: Cursor) -> Step:
     scope, parts = cursor.request.scope, cursor.name()
     catalog, schema = (parts[0], parts[1]) if len(parts) == 2 else (scope.catalog, parts[0])
-    found = f"SELECT 1 FROM duckdb_schemas() WHERE database_name = {quote(inside(catalog))} AND lower(schema_name) = {quote(schema.lower())}"
+    found = (
+        f"SELECT 1 FROM duckdb_schemas() WHERE database_name = {quote(inside(catalog))} AND "
+        f"lower(schema_name) = {quote(schema.lower())}"
+    )
     rows = _info_rows(
         [
             ("Catalog Name", catalog),
@@ -229,8 +239,10 @@ def _describe_function(cursor: Cursor) -> Step:
     schema = parts[-2] if len(parts) > 1 else scope.schema
     catalog = parts[0] if len(parts) == 3 else scope.catalog
     return Query(
-        "SELECT 'Function: ' || dbx_catalog(database_name) || '.' || schema_name || '.' || function_name || chr(10) || 'Input: ' || "
-        "array_to_string(parameters, ', ') || chr(10) || 'Body (DuckDB): ' || macro_definition AS function_desc FROM duckdb_functions() "
+        "SELECT 'Function: ' || dbx_catalog(database_name) || '.' || schema_name || '.' || function_name "
+        "|| chr(10) || 'Input: ' || "
+        "array_to_string(parameters, ', ') || chr(10) || 'Body (DuckDB): ' || macro_definition AS "
+        "function_desc FROM duckdb_functions() "
         f"WHERE database_name = {quote(inside(catalog))} AND lower(schema_name) = {quote(schema.lower())} "
         f"AND lower(function_name) = {quote(parts[-1].lower())}"
     )
@@ -326,7 +338,8 @@ def _time_zone(request: Request) -> Step:
 def _only_utc(zone: str) -> None:
     if zone.strip().strip("'\"").upper() not in ("UTC", "ETC/UTC", "GMT", "Z", "+00:00", "LOCAL"):
         raise NotSupportedHere(
-            f"the session time zone is UTC on the embedded SQL engine and cannot be {zone.strip()}; set sql_engine = spark"
+            f"the session time zone is UTC on the embedded SQL engine and cannot be {zone.strip()}; set "
+            "sql_engine = spark"
         )
 
 
@@ -378,7 +391,8 @@ def _copy_into(request: Request) -> Step:
     parts = cursor.name()
     if cursor.peek("("):
         raise NotSupportedHere(
-            "COPY INTO with a column list is not done by the embedded SQL engine: use COPY INTO t FROM (SELECT ... FROM path)"
+            "COPY INTO with a column list is not done by the embedded SQL engine: use COPY INTO t FROM "
+            "(SELECT ... FROM path)"
         )
     if cursor.take("BY", "POSITION"):
         raise NotSupportedHere("COPY INTO ... BY POSITION is not done by the embedded SQL engine")
@@ -427,7 +441,7 @@ def _copy_source(cursor: Cursor) -> tuple[str | None, str]:
         return None, cursor.string()
     inner = cursor.group()
     tokens = code(inner)
-    for before, token in zip(tokens, tokens[1:], strict=False):
+    for before, token in pairwise(tokens):
         if before.word == "FROM" and token.kind is Kind.STRING:
             text = inner[: token.start] + steps.SOURCE + inner[token.end :]
             return query_text(parse(text), cursor.request.scope), unquote(token.text)

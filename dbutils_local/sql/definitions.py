@@ -134,7 +134,8 @@ def _create_table(tree: Any, request: Request) -> Step:
         return _external_table(kind, existing, options, schema, table, flags)
     if schema is None:
         raise NotSupportedHere(
-            "CREATE TABLE without columns is not done by the embedded SQL engine: name the columns, or use CREATE TABLE ... AS"
+            "CREATE TABLE without columns is not done by the embedded SQL engine: name the columns, or "
+            "use CREATE TABLE ... AS"
         )
     return _plain_table(schema, tree, table, flags, path, scope)
 
@@ -148,7 +149,10 @@ class _Flags:
 
     def head(self, kind: str, name: str) -> str:
         """`CREATE ... name`."""
-        return f"CREATE {'OR REPLACE ' if self.or_replace else ''}{kind} {'IF NOT EXISTS ' if self.if_not_exists else ''}{name}"
+        return (
+            f"CREATE {'OR REPLACE ' if self.or_replace else ''}{kind} "
+            f"{'IF NOT EXISTS ' if self.if_not_exists else ''}{name}"
+        )
 
     def before(self, table: str) -> tuple[str, ...]:
         """Nothing: DuckDB replaces tables by itself."""
@@ -404,7 +408,7 @@ def _function_body(tree: Any, body: Any, scope: Scope) -> str:
 
     returns = _property(tree, exp.ReturnsProperty)
     if returns is not None and (returns.args.get("is_table") or returns.args.get("table")):
-        columns = [item for item in returns.this.expressions] if isinstance(returns.this, exp.Schema) else []
+        columns = list(returns.this.expressions) if isinstance(returns.this, exp.Schema) else []
         query = query_text(body, scope)
         if not columns:
             return f"TABLE {query}"
@@ -412,7 +416,10 @@ def _function_body(tree: Any, body: Any, scope: Scope) -> str:
             f"CAST({ident(item.name)} AS {type_text(item.args['kind'].sql('databricks'))}) AS {ident(item.name)}"
             for item in columns
         )
-        return f"TABLE SELECT {typed} FROM ({query}) AS dbutils_local_rows({', '.join(ident(item.name) for item in columns)})"
+        return (
+            f"TABLE SELECT {typed} FROM ({query}) AS "
+            f"dbutils_local_rows({', '.join(ident(item.name) for item in columns)})"
+        )
     value = f"({query_text(body, scope)})" if isinstance(body, exp.Query) else render(adapted(body, scope))
     if returns is None or not isinstance(returns.this, exp.DataType):
         return value

@@ -337,11 +337,13 @@ class DuckDbEngine:
     def _make_temp_view(self, name: str, query: str, replace: bool, columns: Sequence[str]) -> None:
         if name.lower() in self._temp_views and not replace:
             raise UserError(
-                f"[TEMP_TABLE_OR_VIEW_ALREADY_EXISTS] Cannot create the temporary view `{name}` because it already exists."
+                f"[TEMP_TABLE_OR_VIEW_ALREADY_EXISTS] Cannot create the temporary view `{name}` because "
+                "it already exists."
             )
         if replace and re.search(rf'temp\.(main|"main")\.{re.escape(names.ident(name))}', query, re.IGNORECASE):
             raise NotSupportedHere(
-                f"the temporary view {name} is made from itself: the embedded SQL engine keeps views as queries; use another name"
+                f"the temporary view {name} is made from itself: the embedded SQL engine keeps views as "
+                "queries; use another name"
             )
         listed = f" ({', '.join(map(names.ident, columns))})" if columns else ""
         self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {names.ident(name)}{listed} AS {self._shaped(query)}")
@@ -365,8 +367,10 @@ class DuckDbEngine:
         schema = step.schema if step.schema is not None else names.DEFAULT_SCHEMA
         if catalog not in self._catalogs():
             raise UserError(
-                f"[NO_SUCH_CATALOG_EXCEPTION] Catalog '{step.catalog}' was not found. Known here: {', '.join(self._catalogs())}; "
-                f"make it once with CREATE CATALOG {step.catalog}, or name it in the setting catalogs (DBUTILS_LOCAL_CATALOGS)"
+                f"[NO_SUCH_CATALOG_EXCEPTION] Catalog '{step.catalog}' was not found. Known here: "
+                f"{', '.join(self._catalogs())}; "
+                f"make it once with CREATE CATALOG {step.catalog}, or name it in the setting catalogs "
+                "(DBUTILS_LOCAL_CATALOGS)"
             )
         found = self._connection.execute(
             "SELECT schema_name FROM duckdb_schemas() WHERE database_name = ? AND lower(schema_name) = ?",
@@ -374,7 +378,8 @@ class DuckDbEngine:
         ).fetchone()
         if found is None:
             raise UserError(
-                f"[SCHEMA_NOT_FOUND] The schema `{catalog}`.`{schema}` cannot be found. Verify the spelling and correctness of the schema and catalog."
+                f"[SCHEMA_NOT_FOUND] The schema `{catalog}`.`{schema}` cannot be found. Verify the "
+                "spelling and correctness of the schema and catalog."
             )
         self._catalog, self._schema = catalog, found[0]
         self._use(self._connection)
@@ -524,9 +529,18 @@ class DuckDbEngine:
             )
         if step.extended:
             catalog, schema, table = step.shown.split(".")[-3:]
-            rows += [("", "", ""), ("# Detailed Table Information", "", ""), ("Catalog", catalog, ""), ("Database", schema, ""), ("Table", table, ""),
-                     ("Owner", self._user, ""), ("Comment", comment or "", ""), ("Type", "MANAGED", ""), ("Provider", "duckdb", ""),
-                     ("Location", str(self._file(catalog)), "")]  # fmt: skip
+            details = {
+                "Catalog": catalog,
+                "Database": schema,
+                "Table": table,
+                "Owner": self._user,
+                "Comment": comment or "",
+                "Type": "MANAGED",
+                "Provider": "duckdb",
+                "Location": str(self._file(catalog)),
+            }
+            rows += [("", "", ""), ("# Detailed Table Information", "", "")]
+            rows += [(name, value, "") for name, value in details.items()]
         return self._rows(text, ("col_name", "data_type", "comment"), rows)
 
     def _describe_detail(self, step: steps.DescribeDetail, text: str) -> StatementResult:
@@ -607,13 +621,14 @@ class DuckDbEngine:
         if new and not step.merge_schema:
             listed = ", ".join(name for name, _ in new)
             raise UserError(
-                f"[COPY_INTO_SCHEMA_MISMATCH] the files have columns the table has not: {listed}. Add COPY_OPTIONS ('mergeSchema' = 'true') to add them"
+                f"[COPY_INTO_SCHEMA_MISMATCH] the files have columns the table has not: {listed}. Add "
+                "COPY_OPTIONS ('mergeSchema' = 'true') to add them"
             )
         return [f"ALTER TABLE {step.table} ADD COLUMN {names.ident(name)} {kind}" for name, kind in new]
 
 
 def data_files(path: Path) -> Iterator[Path]:
-    """The files Spark would read at `path`: the file, those matching a pattern, or all below a folder but hidden ones."""
+    """The files Spark would read at `path`: the file, those a pattern meets, or all below a folder but hidden ones."""
     if path.is_file():
         yield path
     elif any(sign in str(path) for sign in "*?[{"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dbutils_local.errors import MissingExtra, UserError
+from dbutils_local.files import Mounts
 from dbutils_local.paths import Places, to_local
 from dbutils_local.settings import Settings
 
@@ -114,10 +115,15 @@ def _duckdb(settings: Settings, limit: int, places: Places | None) -> Engine:
     from dbutils_local.sql.duckdb_engine import DuckDbEngine
     from dbutils_local.sql.warehouse import FOLDER
 
-    places = places or Places(settings.home, settings.workspace or Path.cwd())
+    mounts = Mounts(settings.home)
+    root = settings.workspace or Path.cwd()
+
+    def local_path(path: str) -> Path:
+        return to_local(path, places or Places(settings.home, root, mounts.table()))
+
     return DuckDbEngine(
         settings.home / FOLDER,
-        local_path=lambda path: to_local(path, places),
+        local_path=local_path,
         user=settings.user,
         catalogs=settings.catalogs,
         limit=limit,

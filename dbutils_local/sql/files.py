@@ -55,8 +55,22 @@ def _check(kind: str, options: Mapping[str, str], known: Sequence[str]) -> None:
             )
 
 
-_CSV = ("header", "sep", "delimiter", "quote", "escape", "inferschema", "nullvalue", "dateformat", "timestampformat", "encoding", "charset",
-        "comment", "multiline", "mode", "skiprows", "rescueddatacolumn", "ignoreleadingwhitespace", "ignoretrailingwhitespace")  # fmt: skip
+_CSV = (
+    *(
+        "header",
+        "sep",
+        "delimiter",
+        "quote",
+        "escape",
+        "comment",
+        "multiline",
+        "mode",
+        "skiprows",
+        "encoding",
+        "charset",
+    ),
+    *("inferschema", "nullvalue", "dateformat", "timestampformat"),
+)
 
 
 def _csv(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:
@@ -68,8 +82,7 @@ def _csv(files: str, options: Mapping[str, str], schema: str | None, infer: bool
         f"delim = {quote(_escaped(options.get('sep', options.get('delimiter', ','))))}",
         f"quote = {quote(options.get('quote', chr(34)))}",
         f"escape = {quote(options.get('escape', options.get('quote', chr(34))))}",
-        "null_padding = true",
-        "strict_mode = false",
+        *(() if options.get("mode", "").upper() == "FAILFAST" else ("null_padding = true", "strict_mode = false")),
         "union_by_name = true" if header else "",
         f"comment = {quote(options['comment'])}" if "comment" in options else "",
         f"nullstr = {quote(options['nullvalue'])}" if "nullvalue" in options else "",
@@ -103,27 +116,22 @@ def _strptime(pattern: str) -> str:
 
 
 def _json(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:
-    _check(
-        "json",
-        options,
-        (
-            "multiline",
-            "inferschema",
-            "mode",
-            "dateformat",
-            "timestampformat",
-            "primitivesasstring",
-            "rescueddatacolumn",
-        ),
-    )
-    shape = f", columns = {{{schema}}}" if schema else ""
+    _check("json", options, ("multiline", "inferschema", "mode", "dateformat", "timestampformat"))
+    formats = [
+        f"{name} = {quote(_strptime(options[name]))}" for name in ("dateformat", "timestampformat") if name in options
+    ]
+    shape = "".join(f", {part}" for part in formats)
+    shape += f", columns = {{{schema}}}" if schema else ""
     return f"SELECT * FROM read_json({files}, union_by_name = true, map_inference_threshold = -1{shape})"
 
 
 def _parquet(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:
-    _check("parquet", options, ("inferschema", "rescueddatacolumn"))
+    _check("parquet", options, ("inferschema"))
     partitioned = "=" in files
-    return f"SELECT * FROM read_parquet({files}, union_by_name = true{', hive_partitioning = true' if partitioned else ''})"
+    return (
+        f"SELECT * FROM read_parquet({files}, union_by_name = "
+        f"true{', hive_partitioning = true' if partitioned else ''})"
+    )
 
 
 def _text(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:

@@ -25,7 +25,8 @@ def exclusive(path: Path, timeout: float = 600.0) -> Iterator[None]:
         while not _try_lock(file.fileno()):
             if time.monotonic() > deadline:
                 raise HomeUnusable(
-                    f"{path} has been locked for {timeout:.0f} s by another process that works on the same database; wait for it or end it"
+                    f"{path} has been locked for {timeout:.0f} s by another process that works on the "
+                    "same database; wait for it or end it"
                 )
             time.sleep(POLL_SECONDS)
         try:

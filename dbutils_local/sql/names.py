@@ -1,4 +1,4 @@
-"""How Databricks' three-level names lie in DuckDB: a catalog is an attached file, and some of its names are taken there."""
+"""How Databricks' three-level names lie in DuckDB: a catalog is an attached file, and some names are taken there."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ def place(parts: Sequence[str], where: Where) -> str:
         case [catalog, schema, name]:
             return qualified(catalog, schema, name)
     raise UserError(
-        f"[IDENTIFIER_TOO_MANY_NAME_PARTS] {'.'.join(parts)} is not a valid identifier as it has more than 3 name parts."
+        f"[IDENTIFIER_TOO_MANY_NAME_PARTS] {'.'.join(parts)} is not a valid identifier as it has more "
+        "than 3 name parts."
     )
 
 

@@ -28,9 +28,12 @@ class Marker:
 
 # Words after which an expression starts although they look like names: `SELECT :p`, `LIMIT :n`.
 _BEFORE_EXPRESSION = frozenset(
-    "SELECT DISTINCT ALL WHERE AND OR NOT ON IN LIKE ILIKE RLIKE REGEXP BETWEEN CASE WHEN THEN ELSE LIMIT OFFSET HAVING BY SET VALUES "
-    "DEFAULT RETURN IS USING FROM AS LOCATION COMMENT INTERVAL ESCAPE EXISTS TOP QUALIFY FILTER OVER DIV INTO IMMEDIATE VAR "
-    "VARIABLE PATH FORMAT DATE TIMESTAMP TABLESAMPLE REPLACE TABLE WITH CHECK".split()
+    {"SELECT", "DISTINCT", "ALL", "WHERE", "AND", "OR", "NOT", "ON", "IN", "LIKE", "ILIKE", "RLIKE"}
+    | {"REGEXP", "BETWEEN", "CASE", "WHEN", "THEN", "ELSE", "LIMIT", "OFFSET", "HAVING", "BY", "SET"}
+    | {"VALUES", "DEFAULT", "RETURN", "IS", "USING", "FROM", "AS", "LOCATION", "COMMENT", "INTERVAL"}
+    | {"ESCAPE", "EXISTS", "TOP", "QUALIFY", "FILTER", "OVER", "DIV", "INTO", "IMMEDIATE", "VAR"}
+    | {"VARIABLE", "PATH", "FORMAT", "DATE", "TIMESTAMP", "TABLESAMPLE", "REPLACE", "TABLE", "WITH"}
+    | {"CHECK"}
 )
 
 
@@ -69,8 +72,8 @@ _LEGACY = re.compile(r"\\\$|\$\\|\$\{(?P<braced>[^}]*)\}|\$(?P<plain>[A-Za-z_]\w
 def substitute_legacy(text: str, values: Mapping[str, str]) -> str:
     """`${n}` and `$n` replaced by the text of their values, also inside quotes (legacy, reference 1.9).
 
-    A name nobody passed stays as it is: `$$` bodies and `$name` of other meanings must survive. `\\$` gives a plain `$`,
-    and so does the older `$\\`.
+    A name nobody passed stays as it is: `$$` bodies and `$name` of other meanings must survive. `\\$` gives a plain
+    `$`, and so does the older `$\\`.
     """
 
     def put(match: re.Match[str]) -> str:
@@ -146,7 +149,7 @@ _WIDGET_KINDS = ("TEXT", "DROPDOWN", "COMBOBOX", "MULTISELECT")
 
 
 def parse_widget_statement(sql: str) -> CreateWidget | RemoveWidget | None:
-    """A widget statement as a record, None for any other statement; a malformed one raises UserError (reference 1.9)."""
+    """A widget statement as a record, None for any other; a malformed one raises UserError (reference 1.9)."""
     words = [token for token in code(sql) if token.text != ";"]
     head = [token.word for token in words[:2]]
     if head == ["REMOVE", "WIDGET"]:

@@ -1,4 +1,4 @@
-"""The expressions of one statement, from Databricks' meaning to DuckDB's: functions, casts, generators, column names."""
+"""The expressions of a statement, from Databricks' meaning to DuckDB's: functions, casts, generators, column names."""
 
 from __future__ import annotations
 
@@ -570,7 +570,7 @@ def _data_type(node: Any, _: Scope) -> Any:
 
 
 def _divided(macro: str) -> Rewrite:
-    """Division by zero is an error on Databricks and NULL in DuckDB; a divisor that is plainly not zero needs no watch."""
+    """Division by zero is an error on Databricks and NULL in DuckDB; a divisor plainly not zero needs no watch."""
 
     def rule(node: Any, _: Scope) -> Any:
         from sqlglot import exp

@@ -1,4 +1,4 @@
-"""What one statement comes to: the closed set of things the embedded engine can be asked to do, and what it must know."""
+"""What one statement comes to: the closed set of things the embedded engine can be asked, and what it must know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables one statement names, put in their places: catalogs, path tables, read_files, information_schema, functions."""
+"""The tables a statement names, put in their places: catalogs, path tables, read_files, the information schema."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def _placed(table: Any, scope: Scope) -> Any:
 
     if table.args.get("version") is not None or table.args.get("when") is not None:
         raise NotSupportedHere(
-            "VERSION AS OF is not done by the embedded SQL engine: no time travel on DuckDB tables: they keep no versions"
+            "VERSION AS OF is not done by the embedded SQL engine: no time travel on DuckDB tables: they "
+            "keep no versions"
         )
     if isinstance(table.this, exp.Func):
         return _table_function(table, scope)
@@ -63,7 +64,8 @@ def _rename(table: Any, parts: Sequence[str], scope: Scope) -> None:
 
     if len(parts) > 3:
         raise UserError(
-            f"[IDENTIFIER_TOO_MANY_NAME_PARTS] {'.'.join(parts)} is not a valid identifier as it has more than 3 name parts."
+            f"[IDENTIFIER_TOO_MANY_NAME_PARTS] {'.'.join(parts)} is not a valid identifier as it has more "
+            "than 3 name parts."
         )
     name = parts[-1]
     if (len(parts) == 1 and name.lower() in scope.temp_views) or (
@@ -79,7 +81,7 @@ def _rename(table: Any, parts: Sequence[str], scope: Scope) -> None:
 
 
 def _is_cte(table: Any) -> bool:
-    """Whether the name is a common table expression in reach: an earlier one of a WITH around it, or itself if recursive."""
+    """Whether the name is a common table expression in reach: an earlier one of a WITH around it, or recursive."""
     from sqlglot import exp
 
     name = table.name.lower()
@@ -117,15 +119,18 @@ def _information_schema(parts: Sequence[str], scope: Scope) -> str:
     """A view of the information schema, of one catalog, or of all (`system.information_schema`)."""
     catalog = parts[0] if len(parts) == 3 else scope.catalog
     view = parts[-1].lower()
-    known = {"tables": "table_catalog, table_schema", "columns": "table_catalog, table_schema", "views": "table_catalog, table_schema",
-             "schemata": "catalog_name, schema_name"}  # fmt: skip
+    of_tables = ("table_catalog", "table_schema")
+    known = {"tables": of_tables, "columns": of_tables, "views": of_tables, "schemata": ("catalog_name", "schema_name")}
     if view not in known:
         raise NotSupportedHere(
             f"information_schema.{view} is not kept by the embedded SQL engine; it has {', '.join(sorted(known))}"
         )
-    column, schema = known[view].split(", ")
+    column, schema = known[view]
     mine = "true" if catalog.lower() == "system" else f"{column} = {quote(inside(catalog))}"
-    source = f"(SELECT * FROM information_schema.{view} WHERE {schema} NOT IN ('{HIDDEN_SCHEMA}', 'pg_catalog', 'main') AND {column} NOT IN ('system', 'temp'))"
+    source = (
+        f"(SELECT * FROM information_schema.{view} WHERE {schema} NOT IN ('{HIDDEN_SCHEMA}', 'pg_catalog', "
+        f"'main') AND {column} NOT IN ('system', 'temp'))"
+    )
     return f"SELECT * REPLACE (dbx_catalog({column}) AS {column}) FROM {source} WHERE {mine}"
 
 

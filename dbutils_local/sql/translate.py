@@ -213,7 +213,8 @@ def _constant_text(expression: str, scope: Scope) -> str:
             case exp.Column() if node.name.lower() in scope.variables:
                 return scope.variables[node.name.lower()].text
         raise UserError(
-            f"[NOT_A_CONSTANT_STRING.NOT_CONSTANT] The expression {expression.strip()} used for the routine or table name is not a constant string"
+            f"[NOT_A_CONSTANT_STRING.NOT_CONSTANT] The expression {expression.strip()} used for the "
+            "routine or table name is not a constant string"
         )
 
     return value(parse(expression))
@@ -238,7 +239,8 @@ def parse(text: str) -> Any:
         near = str(first.get("highlight", "")).strip()
         reason = str(first.get("description", error)).rstrip(".")
         raise UserError(
-            f"[PARSE_SYNTAX_ERROR] Syntax error at or near '{near}' (line {first.get('line', 1)}, pos {first.get('col', 0)}): {reason}"
+            f"[PARSE_SYNTAX_ERROR] Syntax error at or near '{near}' (line {first.get('line', 1)}, pos "
+            f"{first.get('col', 0)}): {reason}"
         ) from error
     except SqlglotError as error:
         raise UserError(f"[PARSE_SYNTAX_ERROR] {error}") from error

@@ -7,18 +7,43 @@ from decimal import Decimal
 from typing import Any
 
 _WORDS = {
-    "boolean": "boolean", "tinyint": "tinyint", "smallint": "smallint", "integer": "int", "bigint": "bigint",
-    "utinyint": "smallint", "usmallint": "int", "uinteger": "bigint", "float": "float", "double": "double",
-    "varchar": "string", "blob": "binary", "date": "date", "timestamp": "timestamp", "timestamp with time zone": "timestamp",
-    "timestamp_ns": "timestamp", "timestamp_ms": "timestamp", "timestamp_s": "timestamp", "interval": "interval",
-    "sqlnull": "void", "null": "void", "\"null\"": "void",
-}  # fmt: skip
+    "boolean": "boolean",
+    "tinyint": "tinyint",
+    "smallint": "smallint",
+    "integer": "int",
+    "bigint": "bigint",
+    "utinyint": "smallint",
+    "usmallint": "int",
+    "uinteger": "bigint",
+    "float": "float",
+    "double": "double",
+    "varchar": "string",
+    "blob": "binary",
+    "date": "date",
+    "timestamp": "timestamp",
+    "timestamp with time zone": "timestamp",
+    "timestamp_ns": "timestamp",
+    "timestamp_ms": "timestamp",
+    "timestamp_s": "timestamp",
+    "interval": "interval",
+    "sqlnull": "void",
+    "null": "void",
+    '"null"': "void",
+}
 
 # DuckDB types Databricks has not, and what Databricks would have given.
 _CASTS = {
-    "hugeint": "BIGINT", "uhugeint": "BIGINT", "ubigint": "BIGINT", "uinteger": "BIGINT", "usmallint": "INTEGER",
-    "utinyint": "SMALLINT", "uuid": "VARCHAR", "timestamp with time zone": "TIMESTAMP", "json": "VARCHAR", "enum": "VARCHAR",
-}  # fmt: skip
+    "hugeint": "BIGINT",
+    "uhugeint": "BIGINT",
+    "ubigint": "BIGINT",
+    "uinteger": "BIGINT",
+    "usmallint": "INTEGER",
+    "utinyint": "SMALLINT",
+    "uuid": "VARCHAR",
+    "timestamp with time zone": "TIMESTAMP",
+    "json": "VARCHAR",
+    "enum": "VARCHAR",
+}
 
 
 def word(kind: Any) -> str:

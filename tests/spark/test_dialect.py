@@ -117,11 +117,17 @@ def test_the_substitution_is_told_and_real_delta_is_left_alone() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE", "UPDATE t SET a = 1", "DELETE FROM t", "DESCRIBE HISTORY t",
-        "DESCRIBE DETAIL t", "SELECT * FROM t VERSION AS OF 1", "RESTORE TABLE t TO VERSION AS OF 1", "COPY INTO t FROM '/x' FILEFORMAT = CSV",
+        "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE",
+        "UPDATE t SET a = 1",
+        "DELETE FROM t",
+        "DESCRIBE HISTORY t",
+        "DESCRIBE DETAIL t",
+        "SELECT * FROM t VERSION AS OF 1",
+        "RESTORE TABLE t TO VERSION AS OF 1",
+        "COPY INTO t FROM '/x' FILEFORMAT = CSV",
         "CREATE TABLE t SHALLOW CLONE s",
     ],
-)  # fmt: skip
+)
 def test_what_needs_delta_is_refused_by_name(text: str) -> None:
     with pytest.raises(NotSupportedHere, match="is not done by local Spark"):
         plan(text, MAIN)

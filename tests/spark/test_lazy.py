@@ -18,10 +18,17 @@ from dbutils_local.spark.starting import chosen_engine, configuration
 @pytest.mark.parametrize(
     "source",
     [
-        "spark.sql('select 1')", "df = spark.table('t')", "def f():\n    return spark.range(3)", "sc.parallelize([1])", "sql('select 1')",
-        "isinstance(spark, object)", "x = table('t')", "%sql select 1\nspark.range(1)", "f(spark)",
+        "spark.sql('select 1')",
+        "df = spark.table('t')",
+        "def f():\n    return spark.range(3)",
+        "sc.parallelize([1])",
+        "sql('select 1')",
+        "isinstance(spark, object)",
+        "x = table('t')",
+        "%sql select 1\nspark.range(1)",
+        "f(spark)",
     ],
-)  # fmt: skip
+)
 def test_code_that_reads_a_name_mentions_spark(source: str) -> None:
     assert mentions_spark(source)
 
@@ -63,7 +70,10 @@ def test_looking_at_a_lazy_name_starts_nothing() -> None:
 
 
 def test_importing_the_room_imports_no_spark() -> None:
-    code = "import sys, dbutils_local.spark; print([m for m in ('pyspark', 'pandas', 'duckdb', 'sqlglot') if m in sys.modules])"
+    code = (
+        "import sys, dbutils_local.spark; print([m for m in ('pyspark', 'pandas', 'duckdb', 'sqlglot') if m "
+        "in sys.modules])"
+    )
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
@@ -86,7 +96,7 @@ def test_an_unknown_engine_is_refused() -> None:
 
 def test_jars_of_delta_are_put_on_the_session(tmp_path: Path) -> None:
     (tmp_path / "jars").mkdir()
-    with pytest.raises(UserError, match="no .jar"):
+    with pytest.raises(UserError, match=r"no \.jar"):
         configuration(Settings(home=tmp_path, delta_jars=tmp_path / "jars"), tmp_path)
     (tmp_path / "jars" / "delta-spark.jar").touch()
     found = configuration(Settings(home=tmp_path, delta_jars=tmp_path / "jars", spark_conf={"spark.x": "1"}), tmp_path)

@@ -125,5 +125,5 @@ def test_widget_statements_become_records(text: str, widget: CreateWidget | Remo
     ],
 )
 def test_a_malformed_widget_statement_says_what_was_expected(text: str) -> None:
-    with pytest.raises(UserError, match="WIDGET|default"):
+    with pytest.raises(UserError, match=r"WIDGET|default"):
         parse_widget_statement(text)

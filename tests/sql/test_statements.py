@@ -1,4 +1,4 @@
-"""What Databricks statements give on the embedded engine; values checked against Spark 4.3 where Spark has the statement."""
+"""What Databricks statements give on the embedded engine; values checked against Spark 4.3 where it has them."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ def test_insert_overwrite_may_read_the_table_it_replaces(rows: Callable[..., Row
 
 def test_insert_overwrite_of_a_partition_leaves_the_others(rows: Callable[..., Rows]) -> None:
     rows(
-        "CREATE TABLE t (v INT, day STRING); INSERT INTO t VALUES (1, 'a'), (2, 'b'); INSERT OVERWRITE TABLE t PARTITION (day = 'a') SELECT 9"
+        "CREATE TABLE t (v INT, day STRING); INSERT INTO t VALUES (1, 'a'), (2, 'b'); INSERT OVERWRITE "
+        "TABLE t PARTITION (day = 'a') SELECT 9"
     )
     assert sorted(rows("SELECT * FROM t")) == [(2, "b"), (9, "a")]
 
@@ -75,7 +76,8 @@ def test_merge_with_named_columns_and_conditions(rows: Callable[..., Rows]) -> N
     rows(
         "CREATE TABLE t (id INT, v STRING); INSERT INTO t VALUES (1, 'a'), (2, 'b');"
         "MERGE INTO t AS x USING t AS s ON x.id = s.id WHEN MATCHED AND s.v = 'b' THEN DELETE "
-        "WHEN MATCHED THEN UPDATE SET x.v = concat(s.v, '!') WHEN NOT MATCHED THEN INSERT (x.id, x.v) VALUES (s.id, s.v)"
+        "WHEN MATCHED THEN UPDATE SET x.v = concat(s.v, '!') WHEN NOT MATCHED THEN INSERT (x.id, x.v) "
+        "VALUES (s.id, s.v)"
     )
     assert rows("SELECT * FROM t") == [(1, "a!")]
 
@@ -84,7 +86,8 @@ def test_merge_refuses_two_source_rows_for_one_target_row(engine: DuckDbEngine) 
     engine.execute("CREATE TABLE t AS SELECT 1 AS id, 'a' AS v")
     with pytest.raises(StatementFailed, match="DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE"):
         engine.execute(
-            "MERGE INTO t USING (SELECT 1 AS id UNION ALL SELECT 1) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET v = 'b'"
+            "MERGE INTO t USING (SELECT 1 AS id UNION ALL SELECT 1) s ON t.id = s.id WHEN MATCHED THEN "
+            "UPDATE SET v = 'b'"
         )
 
 
@@ -120,7 +123,8 @@ def test_other_catalogs_are_made_used_and_dropped(rows: Callable[..., Rows], tmp
 
 def test_show_statements_list_what_is_there(rows: Callable[..., Rows]) -> None:
     rows(
-        "CREATE SCHEMA s; CREATE TABLE s.a (x INT, y STRING); CREATE VIEW s.v AS SELECT * FROM s.a; CREATE TEMP VIEW tv AS SELECT 1 AS q"
+        "CREATE SCHEMA s; CREATE TABLE s.a (x INT, y STRING); CREATE VIEW s.v AS SELECT * FROM s.a; "
+        "CREATE TEMP VIEW tv AS SELECT 1 AS q"
     )
     assert rows("SHOW TABLES IN main.s") == [("", "tv", True), ("s", "a", False), ("s", "v", False)]
     assert rows("SHOW TABLES IN s LIKE 'a*'") == [("s", "a", False)]
@@ -132,7 +136,8 @@ def test_show_statements_list_what_is_there(rows: Callable[..., Rows]) -> None:
 
 def test_describe_shows_columns_types_and_comments(rows: Callable[..., Rows]) -> None:
     rows(
-        "CREATE TABLE t (a INT COMMENT 'the a', b ARRAY<STRUCT<x: STRING>>) COMMENT 'a table'; COMMENT ON COLUMN t.b IS 'the b'"
+        "CREATE TABLE t (a INT COMMENT 'the a', b ARRAY<STRUCT<x: STRING>>) COMMENT 'a table'; COMMENT "
+        "ON COLUMN t.b IS 'the b'"
     )
     assert rows("DESCRIBE TABLE t") == [("a", "int", "the a"), ("b", "array<struct<x:string>>", "the b")]
     extended = {row[0]: row[1] for row in rows("DESCRIBE EXTENDED t")}
@@ -144,8 +149,10 @@ def test_describe_shows_columns_types_and_comments(rows: Callable[..., Rows]) ->
 
 def test_alter_table_changes_columns(rows: Callable[..., Rows]) -> None:
     rows(
-        "CREATE TABLE t (a INT); ALTER TABLE t ADD COLUMNS (b STRING COMMENT 'x', c DECIMAL(4, 1)); ALTER TABLE t RENAME COLUMN b TO bb;"
-        "ALTER TABLE t DROP COLUMN c; ALTER TABLE t ALTER COLUMN bb SET DEFAULT 'd'; ALTER TABLE t ALTER COLUMN a TYPE BIGINT;"
+        "CREATE TABLE t (a INT); ALTER TABLE t ADD COLUMNS (b STRING COMMENT 'x', c DECIMAL(4, 1)); "
+        "ALTER TABLE t RENAME COLUMN b TO bb;"
+        "ALTER TABLE t DROP COLUMN c; ALTER TABLE t ALTER COLUMN bb SET DEFAULT 'd'; ALTER TABLE t ALTER "
+        "COLUMN a TYPE BIGINT;"
         "ALTER TABLE t RENAME TO u; INSERT INTO u (a) VALUES (1)"
     )
     assert rows("SELECT * FROM u") == [(1, "d")]
@@ -179,7 +186,8 @@ def test_temporary_views_live_through_the_batches_of_a_session(engine: DuckDbEng
 
 def test_a_temporary_view_hides_a_table_and_global_ones_have_their_schema(rows: Callable[..., Rows]) -> None:
     rows(
-        "CREATE TABLE v AS SELECT 1 AS a; CREATE TEMP VIEW v AS SELECT 2 AS a; CREATE GLOBAL TEMPORARY VIEW g AS SELECT 3 AS a"
+        "CREATE TABLE v AS SELECT 1 AS a; CREATE TEMP VIEW v AS SELECT 2 AS a; CREATE GLOBAL TEMPORARY "
+        "VIEW g AS SELECT 3 AS a"
     )
     assert rows("SELECT a FROM v") == [(2,)]
     assert rows("SELECT a FROM default.v") == [(1,)]
@@ -188,7 +196,8 @@ def test_a_temporary_view_hides_a_table_and_global_ones_have_their_schema(rows: 
 
 def test_variables_are_declared_set_and_used(engine: DuckDbEngine, rows: Callable[..., Rows]) -> None:
     rows(
-        "DECLARE OR REPLACE VARIABLE x INT DEFAULT 3; SET VAR x = x + 4; DECLARE t STRING DEFAULT 'tab'; CREATE TABLE tab AS SELECT 1 AS x"
+        "DECLARE OR REPLACE VARIABLE x INT DEFAULT 3; SET VAR x = x + 4; DECLARE t STRING DEFAULT 'tab'; "
+        "CREATE TABLE tab AS SELECT 1 AS x"
     )
     assert rows("SELECT session.x + 1, x") == [(8, 7)]
     assert rows("SELECT x FROM tab") == [(1,)], "a column comes before a variable of its name"
@@ -251,7 +260,8 @@ def test_copy_into_loads_each_file_once(engine: DuckDbEngine, rows: Callable[...
         engine.execute(copy)
     assert rows(copy + " COPY_OPTIONS ('mergeSchema' = 'true')") == [(1, 1, 0)]
     assert rows(
-        "COPY INTO t FROM (SELECT id::int + 100 AS id FROM '/in') FILEFORMAT = CSV FILES = ('a.csv') FORMAT_OPTIONS ('header' = 'true') COPY_OPTIONS ('force' = 'true')"
+        "COPY INTO t FROM (SELECT id::int + 100 AS id FROM '/in') FILEFORMAT = CSV FILES = ('a.csv') "
+        "FORMAT_OPTIONS ('header' = 'true') COPY_OPTIONS ('force' = 'true')"
     ) == [(1, 1, 0)]
     assert rows("SELECT max(id) FROM t") == [(101,)]
     assert rows("SHOW SCHEMAS") == [("default",)], "our own memory of files is not shown"
@@ -260,12 +270,25 @@ def test_copy_into_loads_each_file_once(engine: DuckDbEngine, rows: Callable[...
 @pytest.mark.parametrize(
     "statement",
     [
-        "OPTIMIZE t ZORDER BY (a)", "VACUUM t RETAIN 168 HOURS", "ANALYZE TABLE t COMPUTE STATISTICS", "GRANT SELECT ON TABLE t TO `u`",
-        "REVOKE SELECT ON TABLE t FROM `u`", "CACHE TABLE t", "UNCACHE TABLE t", "REFRESH TABLE t", "ALTER TABLE t SET TBLPROPERTIES ('a' = 'b')",
-        "ALTER TABLE t OWNER TO `u`", "SET spark.sql.shuffle.partitions = 4", "SET TIME ZONE 'UTC'", "COMMENT ON SCHEMA default IS 'x'",
-        "EXPLAIN SELECT * FROM t", "ALTER SCHEMA default SET OWNER TO `u`", "CREATE SCHEMA s LOCATION '/x'", "SHOW TBLPROPERTIES t",
+        "OPTIMIZE t ZORDER BY (a)",
+        "VACUUM t RETAIN 168 HOURS",
+        "ANALYZE TABLE t COMPUTE STATISTICS",
+        "GRANT SELECT ON TABLE t TO `u`",
+        "REVOKE SELECT ON TABLE t FROM `u`",
+        "CACHE TABLE t",
+        "UNCACHE TABLE t",
+        "REFRESH TABLE t",
+        "ALTER TABLE t SET TBLPROPERTIES ('a' = 'b')",
+        "ALTER TABLE t OWNER TO `u`",
+        "SET spark.sql.shuffle.partitions = 4",
+        "SET TIME ZONE 'UTC'",
+        "COMMENT ON SCHEMA default IS 'x'",
+        "EXPLAIN SELECT * FROM t",
+        "ALTER SCHEMA default SET OWNER TO `u`",
+        "CREATE SCHEMA s LOCATION '/x'",
+        "SHOW TBLPROPERTIES t",
     ],
-)  # fmt: skip
+)
 def test_a_statement_with_no_work_here_says_so(engine: DuckDbEngine, statement: str) -> None:
     engine.execute("CREATE TABLE t (a INT)")
     assert notices(engine, statement)
@@ -274,16 +297,38 @@ def test_a_statement_with_no_work_here_says_so(engine: DuckDbEngine, statement: 
 @pytest.mark.parametrize(
     "statement",
     [
-        "DESCRIBE HISTORY t", "SELECT * FROM t VERSION AS OF 1", "SELECT * FROM t TIMESTAMP AS OF '2024-01-01'", "SELECT * FROM t@v1",
-        "RESTORE TABLE t TO VERSION AS OF 1", "SELECT * FROM delta.`/x`", "CREATE STREAMING TABLE s AS SELECT 1", "SHOW PARTITIONS t",
-        "CREATE MATERIALIZED VIEW m AS SELECT 1", "BEGIN SELECT 1; END", "CALL p()", "SELECT hash(a) FROM t", "SELECT secret('a', 'b')",
-        "SELECT input_file_name() FROM t", "SELECT rand(3)", "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0)", "ATTACH 'x.duckdb'",
-        "ALTER TABLE t ADD COLUMN b INT FIRST", "CREATE FUNCTION f(x INT) RETURNS INT LANGUAGE PYTHON AS $$ return x $$", "PRAGMA version",
-        "SET TIME ZONE 'Europe/Berlin'", "SET spark.sql.ansi.enabled = false", "CREATE WIDGET TEXT w DEFAULT 'x'", "CREATE TABLE nothing",
-        "SELECT * FROM csv.`/t.csv` WHERE input_file_name() = 'x'", "COPY t TO 'x.csv'", "INSTALL httpfs", "SELECT * FROM a.b.c.d",
-        "CREATE TABLE x USING csv OPTIONS (header 'true', unknownOption '1') LOCATION '/t.csv'", "MERGE WITH SCHEMA EVOLUTION INTO t USING t s ON t.a = s.a WHEN MATCHED THEN DELETE",
+        "DESCRIBE HISTORY t",
+        "SELECT * FROM t VERSION AS OF 1",
+        "SELECT * FROM t TIMESTAMP AS OF '2024-01-01'",
+        "SELECT * FROM t@v1",
+        "RESTORE TABLE t TO VERSION AS OF 1",
+        "SELECT * FROM delta.`/x`",
+        "CREATE STREAMING TABLE s AS SELECT 1",
+        "SHOW PARTITIONS t",
+        "CREATE MATERIALIZED VIEW m AS SELECT 1",
+        "BEGIN SELECT 1; END",
+        "CALL p()",
+        "SELECT hash(a) FROM t",
+        "SELECT secret('a', 'b')",
+        "SELECT input_file_name() FROM t",
+        "SELECT rand(3)",
+        "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0)",
+        "ATTACH 'x.duckdb'",
+        "ALTER TABLE t ADD COLUMN b INT FIRST",
+        "CREATE FUNCTION f(x INT) RETURNS INT LANGUAGE PYTHON AS $$ return x $$",
+        "PRAGMA version",
+        "SET TIME ZONE 'Europe/Berlin'",
+        "SET spark.sql.ansi.enabled = false",
+        "CREATE WIDGET TEXT w DEFAULT 'x'",
+        "CREATE TABLE nothing",
+        "SELECT * FROM csv.`/t.csv` WHERE input_file_name() = 'x'",
+        "COPY t TO 'x.csv'",
+        "INSTALL httpfs",
+        "SELECT * FROM a.b.c.d",
+        "CREATE TABLE x USING csv OPTIONS (header 'true', unknownOption '1') LOCATION '/t.csv'",
+        "MERGE WITH SCHEMA EVOLUTION INTO t USING t s ON t.a = s.a WHEN MATCHED THEN DELETE",
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_done_is_refused_with_the_statement_and_a_reason(
     engine: DuckDbEngine, tmp_path: Path, statement: str
 ) -> None:
@@ -302,6 +347,7 @@ def test_create_volume_makes_a_folder(rows: Callable[..., Rows], tmp_path: Path)
 
 def test_cloning_and_like_copy_rows_and_columns(rows: Callable[..., Rows]) -> None:
     rows(
-        "CREATE TABLE t AS SELECT 1 AS a; CREATE TABLE d DEEP CLONE t; CREATE OR REPLACE TABLE s SHALLOW CLONE t; CREATE TABLE l LIKE t"
+        "CREATE TABLE t AS SELECT 1 AS a; CREATE TABLE d DEEP CLONE t; CREATE OR REPLACE TABLE s SHALLOW "
+        "CLONE t; CREATE TABLE l LIKE t"
     )
     assert (rows("SELECT * FROM d"), rows("SELECT * FROM s"), rows("SELECT * FROM l")) == ([(1,)], [(1,)], [])
