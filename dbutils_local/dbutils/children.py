@@ -134,7 +134,7 @@ class Children:
         return base / "children"
 
     def _execute(self, child: ChildRun, arguments: Mapping[str, str], timeout: float, stop: StopToken) -> NotebookRun:
-        from dbutils_local.kernels.imports import import_papermill
+        from dbutils_local.imports import import_papermill
         from dbutils_local.kernels.runner import run_notebook
         from dbutils_local.notebooks import read, to_nbformat
 
