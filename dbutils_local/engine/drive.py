@@ -312,11 +312,20 @@ def drive(
     listeners: Iterable[Listener] = (),
     control: Control | None = None,
 ) -> RunState:
-    """Drive a stored run to its end in this process, return its final state; InvalidState if another process does."""
+    """Drive a stored run to its end in this process, return its final state; InvalidState if another process does.
+
+    `slots` task runs go on at once, unless the run itself was asked for with a `max_concurrency`.
+    """
     with _held(store, run_id):
         state = machine.fold(event for _, event in store.events(run_id))
         if state.is_final:
             return state
         return Driver(
-            store, state, store.summary(run_id), preparation, slots=slots, listeners=listeners, control=control
+            store,
+            state,
+            store.summary(run_id),
+            preparation,
+            slots=state.max_concurrency or slots,
+            listeners=listeners,
+            control=control,
         ).run()

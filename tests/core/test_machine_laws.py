@@ -1,4 +1,4 @@
-"""Laws that hold for every job: random graphs, random outcomes, cancels, timeouts and repairs, played without kernels."""
+"""Laws that hold for every job: random graphs, outcomes, cancels, timeouts and repairs, played without kernels."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_every_run_ends_and_every_task_with_it(play: Play, asked: Any):
     state = repaired(play, asked).state
     assert state.result is not None
     assert all(item.is_final and item.result is not None for item in state.tasks.values())
-    assert not (state.active or state.ready or state.retrying or state.doomed or state.closing or state.open)
+    assert not any((state.active, state.ready, state.retrying, state.doomed, state.closing, state.open))
     assert machine.next_wake(state) is None
     assert machine.consequences(state, play.now) == []
 
