@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.benchmarks.report import Report
 
-SUBJECTS = ("kernels",)
+SUBJECTS = ("kernels", "endurance")
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -13,7 +13,9 @@ from statistics import median
 from tests.benchmarks.report import Report
 from tests.benchmarks.shapes import measure, write_job, write_notebook
 
+# PAIRS=1 CELLS=200 is a quick look: papermill alone takes minutes for 1,000 cells.
 PAIRS = int(os.environ.get("PAIRS", "3"))
+CELLS = int(os.environ.get("CELLS", "1000"))
 SUBJECT = "kernels"
 
 
@@ -106,26 +108,31 @@ def _cold_command(report: Report, source: Path, root: Path) -> None:
 
 
 def _cells(report: Report, root: Path) -> None:
-    few, many = 100, 1000
-    small = {
-        count: write_notebook(root / f"{count}.ipynb", tuple(f"{n} + 1" for n in range(count))) for count in (few, many)
-    }
-    pairs = Pairs(root)
-    pairs.run(PAIRS, ("ours_bare", small[many], 1), ("nbclient_chain", small[many], 1))
-    pairs.run(1, ("papermill_loop", small[many], 1))
-    report.ratio(SUBJECT, "1,000 cells: wall, to nbclient", pairs.wall["ours_bare"], pairs.wall["nbclient_chain"], 1.05)
-    loop = pairs.wall["papermill_loop"] * PAIRS
-    report.ratio(SUBJECT, "1,000 cells: wall, to papermill", pairs.wall["ours_bare"], loop, 0.6)
+    few, many = CELLS // 5, CELLS
+    small = {n: write_notebook(root / f"{n}.ipynb", tuple(f"{k} + 1" for k in range(n))) for n in (few, many)}
     large = {
-        count: write_notebook(root / f"large-{count}.ipynb", tuple(f"print('x' * 20000, {n})" for n in range(count)))
-        for count in (few * 2, many)
+        n: write_notebook(root / f"large-{n}.ipynb", tuple(f"print('x' * 20000, {k})" for k in range(n)))
+        for n in (few, many)
     }
-    times = {
-        count: median(measure("ours_bare", path, 1, root / f"large{count}")[0] for _ in range(PAIRS))
-        for count, path in large.items()
-    }
-    growth = times[many] / times[few * 2]
-    report.figure(SUBJECT, "1,000 cells of 20 kB output: time, to 200 of them (5 = linear)", growth, "x", 5.5)
+    short, long, heavy_short, heavy_long = Pairs(root), Pairs(root / "long"), Pairs(root / "hs"), Pairs(root / "hl")
+    short.run(PAIRS, ("ours_bare", small[few], 1), ("nbclient_chain", small[few], 1))
+    long.run(PAIRS, ("ours_bare", small[many], 1), ("nbclient_chain", small[many], 1))
+    heavy_short.run(PAIRS, ("ours_bare", large[few], 1))
+    heavy_long.run(PAIRS, ("ours_bare", large[many], 1))
+    long.run(1, ("papermill_loop", small[many], 1))
+
+    def a_cell(name: str, times: str) -> list[float]:
+        """Milliseconds a cell: what the longer notebook took more than the shorter one."""
+        pairs = zip(getattr(long, times)[name], getattr(short, times)[name], strict=True)
+        return [(longer - shorter) / (many - few) * 1000 for longer, shorter in pairs]
+
+    for times, word in (("wall", "wall"), ("cpu", "CPU")):
+        ours, theirs = a_cell("ours_bare", times), a_cell("nbclient_chain", times)
+        report.ratio(SUBJECT, f"one more cell: {word}, to nbclient", ours, theirs, 1.05, "ms")
+    ours = [median(long.wall["ours_bare"])]
+    report.ratio(SUBJECT, f"{many} cells: wall, to papermill", ours, long.wall["papermill_loop"], 0.6)
+    growth = median(heavy_long.wall["ours_bare"]) / median(heavy_short.wall["ours_bare"])
+    report.figure(SUBJECT, f"{many} cells of 20 kB output: time, to {few} of them (5 = linear)", growth, "x", 5.5)
 
 
 @contextmanager
