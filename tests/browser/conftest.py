@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,12 +193,19 @@ class Notebook:
         """Run every cell; returns at once."""
         self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells') }")
 
-    def wait(self, index: int) -> str:
+    def wait(self, index: int, timeout: float = TIMEOUT) -> str:
         """Wait for a cell's end; returns its output as text."""
         from playwright.sync_api import expect
 
-        expect(self.cells.nth(index).locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"), timeout=TIMEOUT)
+        expect(self.cells.nth(index).locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"), timeout=timeout)
         return self.text(index)
+
+    def code_cells(self) -> list[int]:
+        """Which cells hold code."""
+        cells: list[str] = self.page.evaluate(
+            "jupyterapp.shell.currentWidget.content.widgets.map(cell => cell.model.type)"
+        )
+        return [index for index, kind in enumerate(cells) if kind == "code"]
 
     def text(self, index: int) -> str:
         """What a cell's outputs say."""
@@ -218,18 +225,30 @@ class Notebook:
 
 
 @pytest.fixture
-def open_notebook(screen: Screen, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """`open_notebook([sources], kernel=...)`: a new notebook of these code cells, open and ready."""
+def open_file(screen: Screen) -> Iterator[Callable[[Path], Notebook]]:
+    """`open_file(path)`: a notebook below the server's root, open and ready."""
     opened: list[Notebook] = []
 
-    def make(sources: list[str], kernel: str = "python3") -> Notebook:
-        path = screen.lab.root / f"{request.node.name}.ipynb"
-        node = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-        node.metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": "python"}
-        nbformat.write(node, path)
+    def make(path: Path) -> Notebook:
         opened.append(Notebook(screen, path))
         return opened[-1]
 
     yield make
     for notebook in opened:
         notebook.close()
+
+
+@pytest.fixture
+def open_notebook(
+    screen: Screen, open_file: Callable[[Path], Notebook], request: pytest.FixtureRequest
+) -> Callable[..., Notebook]:
+    """`open_notebook([sources], kernel=...)`: a new notebook of these code cells, open and ready."""
+
+    def make(sources: list[str], kernel: str = "python3") -> Notebook:
+        path = screen.lab.root / f"{request.node.name}.ipynb"
+        node = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+        node.metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": "python"}
+        nbformat.write(node, path)
+        return open_file(path)
+
+    return make
