@@ -21,7 +21,7 @@ from dbutils_local.spec.files import Files, ResolveNotebook, Resolver, deployed,
 from dbutils_local.spec.job import JobSettings, resolved, wrap_single_task
 from dbutils_local.spec.tasks import JOB_ID_REFERENCE, Task
 from dbutils_local.spec.tree import Node, Place, Steps, node_of, show
-from dbutils_local.spec.typed import typed
+from dbutils_local.spec.typed import typed, without_unknown
 
 LOCAL_USER = "local@localhost"
 SPEC_SUFFIXES = (".yml", ".yaml", ".json")
@@ -316,9 +316,9 @@ def _loaded(
     problems = list(found)
     loaded: dict[str, LoadedJob] = {}
     is_whole = True
-    for key, node in jobs.items():
+    for key, written in jobs.items():
         prefix = f"resources.jobs.{key}" if info else ""
-        own: list[Problem] = []
+        node, own = without_unknown(written, JobSettings, ("resources", "jobs", key)) if info else (written, [])
         file = node.place.file or request.path
         resolver = Resolver(request.root, file, info is not None, request.resolve_notebook)
         if request.check_files:

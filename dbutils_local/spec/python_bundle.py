@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import sys
@@ -49,22 +50,23 @@ def apply(
             for key, job in _jobs_of(_call(function, node, bundle), node).items():
                 if key in result:
                     raise InvalidSpec([node.place.problem(f"{node.value}: the job {key!r} is defined already")])
-                result[key] = node_of(job, _place(function, node))
+                result[key] = node_of(job, _place(node, folder))
         for node in section.mutators:
             mutator = _function(node)
-            result = {key: _mutated(mutator, node, bundle, job) for key, job in result.items()}
+            result = {key: _mutated(mutator, node, bundle, job, folder) for key, job in result.items()}
         return result
 
 
 @contextmanager
 def _importing(folder: Path) -> Iterator[None]:
-    """The bundle's folder (and its src) on the import path; its modules are forgotten afterwards."""
+    """The bundle's folder current and (with its src) on the import path; its modules are forgotten afterwards."""
     before = set(sys.modules)
     added = [str(folder), str(folder / "src")]
     sys.path[:0] = added
     importlib.invalidate_caches()
     try:
-        yield
+        with contextlib.chdir(folder):
+            yield
     finally:
         for entry in added:
             sys.path.remove(entry)
@@ -142,7 +144,7 @@ def _plain(job: Any) -> Any:
     return job.as_dict() if hasattr(job, "as_dict") else job
 
 
-def _mutated(mutator: Any, node: Node, bundle: Any, job: Node) -> Node:
+def _mutated(mutator: Any, node: Node, bundle: Any, job: Node, folder: Path) -> Node:
     function = getattr(mutator, "function", mutator)
     kind = getattr(mutator, "resource_type", None)
     name = getattr(kind, "__name__", getattr(getattr(kind, "resource_type", None), "__name__", "Job"))
@@ -150,7 +152,7 @@ def _mutated(mutator: Any, node: Node, bundle: Any, job: Node) -> Node:
         return job
     given = kind.from_dict(job.plain()) if kind is not None and hasattr(kind, "from_dict") else job.plain()
     changed = _plain(_call(function, node, bundle, given))
-    return job if changed == job.plain() else _keeping_places(node_of(changed, _place(function, node)), job)
+    return job if changed == job.plain() else _keeping_places(node_of(changed, _place(node, folder)), job)
 
 
 def _keeping_places(changed: Node, before: Node) -> Node:
@@ -169,6 +171,7 @@ def _keeping_places(changed: Node, before: Node) -> Node:
     )
 
 
-def _place(function: Any, node: Node) -> Place:
-    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
-    return Place(Path(code.co_filename), code.co_firstlineno, 1) if code else node.place
+def _place(node: Node, folder: Path) -> Place:
+    """Where relative paths count from: for the bundle tool what Python makes lies in the bundle's folder itself."""
+    file = node.place.file
+    return node.place if file is not None and file.parent == folder else Place(folder / "databricks.yml")

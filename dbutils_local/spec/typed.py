@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Union, get_args, get_origin
 
+from dbutils_local.errors import Problem
 from dbutils_local.spec.base import Spec, text_of
-from dbutils_local.spec.faults import field_named
-from dbutils_local.spec.tree import Node
+from dbutils_local.spec.faults import did_you_mean, field_named, inner_model, names_of
+from dbutils_local.spec.tree import Node, Steps, show
 
 _CLUSTER = "new_cluster"
 # A cluster has no model here: what is not among these names is text.
@@ -25,6 +26,38 @@ _SWITCHES_OF_A_CLUSTER = (
 )
 _TRUE = frozenset(("true", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON"))
 _FALSE = frozenset(("false", "n", "N", "no", "No", "NO", "off", "Off", "OFF"))
+
+
+def without_unknown(node: Node, model: type[Spec], path: Steps = ()) -> tuple[Node, list[Problem]]:
+    """`node` without the keys that `model` does not know and that are no slip of the pen, and a doubt for each.
+
+    The bundle tool leaves such keys out with a warning; templates in wide use have them.
+    """
+    members: dict[str, Node] = {}
+    doubts: list[Problem] = []
+    known = names_of(model)
+    for key, below in node.mapping.items():
+        field = field_named(model, key)
+        if field is None and not did_you_mean(key, known):
+            where = show((*path, key))
+            doubts.append(
+                (below.key or below.place).problem(f"{where}: unknown key {key!r}: it has no effect", "warning")
+            )
+            continue
+        inner = inner_model(field.annotation) if field is not None and key != _CLUSTER else None
+        members[key], found = (below, []) if inner is None else _without_unknown_below(below, inner, (*path, key))
+        doubts.extend(found)
+    return replace(node, value=members), doubts
+
+
+def _without_unknown_below(node: Node, model: type[Spec], path: Steps) -> tuple[Node, list[Problem]]:
+    match node.value:
+        case dict():
+            return without_unknown(node, model, path)
+        case list():
+            pairs = [_without_unknown_below(below, model, (*path, index)) for index, below in enumerate(node.items)]
+            return replace(node, value=[below for below, _ in pairs]), [doubt for _, found in pairs for doubt in found]
+    return node, []
 
 
 def typed(node: Node, model: type[Spec]) -> Node:

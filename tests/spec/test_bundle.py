@@ -728,3 +728,14 @@ def test_elements_without_a_key_become_one(project: Project) -> None:
     )
     shown = load(project.root, keep_going=True, environ={}).deployed["j"]
     assert shown["job_clusters"] == [{"job_cluster_key": "", "new_cluster": {"spark_version": "x", "num_workers": 2}}]
+
+
+def test_keys_of_a_job_that_nothing_resembles_have_no_effect_and_slips_are_faults(project: Project) -> None:
+    project.write(MINIMAL + "          git_source_info: x\n      color: red\n")
+    assert {doubt.split(": ", 2)[2] for doubt in project.doubts()} == {
+        "unknown key 'git_source_info': it has no effect",
+        "unknown key 'color': it has no effect",
+    }
+    assert "color" not in project.deployed()
+    project.write(MINIMAL + "          depend_on: []\n")
+    assert "did you mean 'depends_on'?" in project.faults()[0]

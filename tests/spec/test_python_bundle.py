@@ -79,3 +79,22 @@ def test_code_that_fails_is_a_fault_at_the_line_that_names_it(tmp_path: Path, ro
 def test_the_bundles_package_is_named_where_it_is_missing(tmp_path: Path) -> None:
     with pytest.raises(NotSupportedHere, match=r"databricks-bundles, which is not installed"):
         loaded(tmp_path, code="from databricks.bundles_that_are_not_here import Job\n")
+
+
+def test_code_runs_in_the_bundles_folder_and_paths_it_makes_count_from_there(tmp_path: Path) -> None:
+    code = """
+import glob
+
+def resources(bundle):
+    tasks = [{"task_key": "a", "notebook_task": {"notebook_path": path}} for path in glob.glob("src/*.py")]
+    return {"jobs": {"python": {"tasks": tasks}}}
+"""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "one.py").write_text("# Databricks notebook source\n")
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "__init__.py").write_text(code)
+    root = "bundle: {name: b}\nworkspace: {file_path: /f}\npython: {resources: ['made:resources']}\n"
+    (tmp_path / "databricks.yml").write_text(root)
+    spec = load(tmp_path, environ={})
+    assert spec.deployed["python"]["tasks"][0]["notebook_task"]["notebook_path"] == "/Workspace/f/src/one"
+    assert spec.jobs["python"].files["a", "notebook_task.notebook_path"] == tmp_path / "src" / "one.py"
