@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from dbutils_local.core.state import RunState
+from dbutils_local.engine import launch
+from dbutils_local.engine.drive import epoch_ms
 from dbutils_local.engine.launcher import Launcher
+from dbutils_local.engine.report import left
 from dbutils_local.engine.schedule import Scheduler
 from dbutils_local.errors import NotFound
 from dbutils_local.settings import Settings
+from dbutils_local.views import html
+from dbutils_local.views.snapshot import Snapshot, snapshot, walk
 from dbutils_local.wire.ids import waiting_task
 from dbutils_local.workspace import Workspace, default_root
 from jupyter_ext.server.roots import Roots
@@ -64,6 +69,25 @@ class Desk:
                 state = self.workspace.state(waiting[0])
                 return state, list(state.tasks)[waiting[1]], None
             raise NotFound(f"Run {any_id} does not exist.")
+
+    def cancel(self, any_id: int) -> None:
+        """Cancel a run, or with a task run id that task; a finished one stays as it is."""
+        state, key, _ = self.find(any_id)
+        launch.cancel(self.workspace.store, state.run_id, key)
+
+    def delete_job(self, job_id: int) -> None:
+        """Forget a job; its active runs are cancelled, which looks at them."""
+        with self._reading:
+            self.workspace.delete_job(job_id)
+
+    def picture(self, run_id: int) -> Snapshot:
+        """A run as people look at it."""
+        return self.look(run_id, lambda state, *_: snapshot(state, epoch_ms()))
+
+    def report(self, run_id: int) -> str:
+        """A run as one HTML file; its notebooks are rendered while others may look at runs."""
+        picture, runs = self.picture(run_id), self.workspace.settings.runs
+        return html.report(picture, {task.key: left(task, runs, picture.run_id) for task in walk(picture.tasks)})
 
     def close(self) -> None:
         """Let go of everything; runs in flight go on in their own processes."""

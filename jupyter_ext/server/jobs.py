@@ -98,7 +98,7 @@ def reset(desk: Desk, call: Call) -> dict[str, Any]:
 
 @JOBS.door("POST", "jobs/delete")
 def delete(desk: Desk, call: Call) -> dict[str, Any]:
-    desk.workspace.delete_job(requests.one_id(call.values, "job_id"))
+    desk.delete_job(requests.one_id(call.values, "job_id"))
     return {}
 
 

@@ -30,7 +30,7 @@ const showPicture = text => {
 };
 const tick = async () => {
   const answer = await fetch(live.dataset.live, { credentials: 'same-origin' }).catch(() => null);
-  if (answer && answer.ok) {
+  if (answer && answer.ok && !answer.redirected) {
     const text = await answer.text();
     live.dataset.kind === 'text' ? showText(text) : showPicture(text);
     if (answer.headers.get('X-Run-Final') === 'true') return location.reload();

@@ -20,7 +20,7 @@ from dbutils_local.errors import MissingExtra, NotFound, UserError
 from dbutils_local.store import artifacts
 from dbutils_local.store.records import JobRecord, RunFilter
 from dbutils_local.views.notebook import notebook_html
-from dbutils_local.views.snapshot import Snapshot, TaskView, snapshot
+from dbutils_local.views.snapshot import Snapshot, TaskView
 from jupyter_ext.server import markup
 from jupyter_ext.server.base import Guarded
 from jupyter_ext.server.markup import Filters, Site, TaskPage
@@ -77,9 +77,6 @@ class Pages(Guarded):
         told = self.error_of(status_code, info[1] if info else None)
         self.set_status(told.status)
         self.show(markup.error_page(self.site, told.status, told.message))
-
-    def picture(self, run_id: int) -> Snapshot:
-        return self.desk.look(run_id, lambda state, *_: snapshot(state, epoch_ms()))
 
     def given_parameters(self) -> dict[str, str]:
         """What a form says about parameters: its fields, and `name=value` lines."""
@@ -138,7 +135,7 @@ class RunPage(Pages):
         self.show(markup.run_page(self.site, picture, job))
 
     def _seen(self, run_id: int) -> tuple[Snapshot, JobRecord | None]:
-        picture = self.picture(run_id)
+        picture = self.desk.picture(run_id)
         try:
             return picture, self.desk.workspace.get_job(picture.job_id)
         except NotFound:
@@ -149,7 +146,7 @@ class RunLive(Pages):
     """The part of a run's page that changes, for the page's own script."""
 
     async def get(self, run_id: str) -> None:
-        picture = await self.thread(lambda: self.picture(int(run_id)))
+        picture = await self.thread(lambda: self.desk.picture(int(run_id)))
         self.set_header("X-Run-Final", "true" if picture.is_final else "false")
         self.show(markup.run_body(self.site, picture))
 
@@ -158,7 +155,7 @@ class RunExport(Pages):
     """The report of a run as a file."""
 
     async def get(self, run_id: str) -> None:
-        page = await self.thread(lambda: self.desk.workspace.export(int(run_id)))
+        page = await self.thread(lambda: self.desk.report(int(run_id)))
         self.set_header("Content-Disposition", f'attachment; filename="run-{int(run_id)}.html"')
         self.show(page)
 
@@ -167,7 +164,7 @@ class CancelRun(Pages):
     """The Cancel button."""
 
     async def post(self, run_id: str) -> None:
-        await self.thread(lambda: self.desk.workspace.cancel(int(run_id)))
+        await self.thread(lambda: self.desk.cancel(int(run_id)))
         self.go(f"runs/{int(run_id)}")
 
 
@@ -185,7 +182,7 @@ class RepairRun(Pages):
 
     def _repair(self, run_id: int, tasks: list[str], dependents: bool, given: dict[str, str]) -> None:
         latest = self.desk.look(run_id, lambda state, *_: state.repairs[-1].repair_id if state.repairs else None)
-        known = self.picture(run_id).parameters
+        known = self.desk.picture(run_id).parameters
         changed = {name: value for name, value in given.items() if known.get(name) != value}
         self.desk.workspace.repair(
             run_id,
@@ -205,7 +202,7 @@ class TaskHandler(Pages):
         self.show(markup.task_page(self.site, seen))
 
     def _seen(self, run_id: int, key: str, asked: int | None) -> TaskPage:
-        picture = self.picture(run_id)
+        picture = self.desk.picture(run_id)
         task = picture.task(key)
         if task is None:
             raise NotFound(f"Run {run_id} has no task '{key}'.")
@@ -306,7 +303,7 @@ class JobPage(Pages):
     def _seen(self, job_id: int) -> tuple[JobRecord, list[Snapshot]]:
         row = self.desk.workspace.get_job(job_id)
         runs = self.desk.workspace.runs(RunFilter(job_id=job_id), MATRIX)
-        return row, [self.picture(run.run_id) for run in runs.items]
+        return row, [self.desk.picture(run.run_id) for run in runs.items]
 
 
 class RunNow(Pages):

@@ -115,10 +115,7 @@ def _logs(desk: Desk, run_id: int, key: str, attempt: int) -> Logs:
 
 @RUNS.door("POST", "jobs/runs/cancel")
 def cancel(desk: Desk, call: Call) -> dict[str, Any]:
-    from dbutils_local.engine import launch
-
-    state, key, _ = desk.find(requests.one_id(call.values, "run_id"))
-    launch.cancel(desk.workspace.store, state.run_id, key)
+    desk.cancel(requests.one_id(call.values, "run_id"))
     return {}
 
 

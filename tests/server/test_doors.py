@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jupyter_ext.server.app import DOORS
+from tests.server.conftest import start
 
 NOTEBOOK_TASK = {"task_key": "a", "notebook_task": {"notebook_path": "work"}}
 
@@ -236,3 +238,18 @@ def test_no_body_at_any_door_makes_the_server_fail(
 def test_the_token_is_never_in_what_the_server_says(served: Any) -> None:
     ask(served, "GET", f"/dbutils-local/?token={served.token}", token=None)
     assert served.token not in "".join(served.said)
+
+
+def test_a_task_run_id_above_every_run_is_no_run(served: Any) -> None:
+    for path in ("get", "get-output", "export"):
+        assert ask(served, "GET", f"/api/2.2/jobs/runs/{path}?run_id={2**52 + 3}").status == 404
+    assert ask(served, "POST", "/api/2.2/jobs/runs/cancel", {"run_id": 2**52 + 3}).status == 404
+
+
+def test_older_back_ends_are_imitated_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBUTILS_LOCAL_STRICT_STATUS", "true")
+    strict = start(tmp_path / "home", tmp_path / "workspace")
+    answer = ask(strict, "GET", "/api/2.2/jobs/get?job_id=5")
+    assert (answer.status, answer.json["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert strict.stop() == 0
+    strict.end()
