@@ -13,7 +13,7 @@ from typing import Any
 
 from dbutils_local.errors import InvalidSpec, Problem, UserError
 from dbutils_local.spec import python_bundle, tree
-from dbutils_local.spec.deployment import deployed_job, presets_of, with_merged_lists, with_prefixed_names
+from dbutils_local.spec.deployment import ANNOTATIONS, deployed_job, presets_of, with_merged_lists, with_prefixed_names
 from dbutils_local.spec.faults import did_you_mean
 from dbutils_local.spec.interpolate import REFERENCE, Interpolation, Unresolved, malformed, steps, unescaped
 from dbutils_local.spec.merge import at, merge
@@ -360,7 +360,7 @@ def _finished(config: Node, target: str, work: _Work, is_fragment: bool) -> Reso
     return ResolvedBundle(
         info,
         {key: unescaped(job) for key, job in official.items()},
-        {key: unescaped(job) for key, job in local.items()},
+        {key: unescaped(job.without(*ANNOTATIONS)) for key, job in local.items()},
         tuple(work.problems),
     )
 
