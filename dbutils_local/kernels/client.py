@@ -219,6 +219,7 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
         idle = False
         while reply is None or not idle:
             ready = dict(self._poller.poll(limit.poll_ms(self.execution.alarm.seconds_left)))
+            self.nb_man.tick()
             if iopub.socket in ready:
                 idle = self._take_outputs(iopub, msg_id, cell, index) or idle
                 limit.heard()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from dbutils_local.kernels.environment import Birth
@@ -94,6 +95,7 @@ class Execution:
     birth: Birth
     kernel: KernelRequest
     alarm: Alarm
+    output: Path | None = None  # where the executed copy is kept up to date; None: where papermill was told
     ending: Ending = Ending.COMPLETED
     error: CellError | None = None
     notices: list[str] = field(default_factory=list)

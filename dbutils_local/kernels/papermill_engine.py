@@ -11,6 +11,7 @@ from typing import Any
 from papermill.engines import NBClientEngine, NotebookExecutionManager
 
 from dbutils_local.kernels.environment import Birth
+from dbutils_local.kernels.executed import write_notebook
 from dbutils_local.kernels.execution import Alarm, Ending, Execution, NeverStopped
 from dbutils_local.kernels.kernel import KernelRequest
 from dbutils_local.settings import Settings
@@ -21,19 +22,33 @@ SAVE_EVERY = 2.0  # seconds; papermill itself saves twice a cell, which costs th
 class ClockedManager(NotebookExecutionManager):  # type: ignore[misc]
     """papermill's bookkeeping of a run; the notebook is written by the clock, and by papermill at the end."""
 
-    def __init__(self, nb: Any, **options: Any) -> None:
+    def __init__(self, nb: Any, output: Path | None = None, **options: Any) -> None:
         super().__init__(nb, **options)
+        self._output = output
+        self._is_changed = False
         self._next_save = time.monotonic() + SAVE_EVERY
         self.is_ending = False
 
     def save(self, **kwargs: Any) -> None:
-        """Write the notebook if the last time is long enough ago (longer for notebooks that take long to write)."""
+        """Something has changed: write it if the last time is long enough ago, else at a later `tick`."""
+        self._is_changed = True
+        self.tick()
+
+    def tick(self) -> None:
+        """Write what has changed if the last time is long enough ago (longer for notebooks that take long to write)."""
         now = time.monotonic()
-        if now < self._next_save or self.is_ending:
+        if not self._is_changed or now < self._next_save or self.is_ending:
             return
-        super().save(**kwargs)
+        self.write()
+        self._is_changed = False
         took = time.monotonic() - now
         self._next_save = now + max(SAVE_EVERY, 20 * took)
+
+    def write(self) -> None:
+        """Write the notebook as it is now, wherever it is to go."""
+        if self._output is not None:
+            write_notebook(self.nb, self._output)
+        super().save()
 
     def autosave_cell(self) -> None:
         self.save()
@@ -62,14 +77,15 @@ class DbutilsLocalEngine(NBClientEngine):  # type: ignore[misc]
         **kwargs: Any,
     ) -> Any:
         """As papermill's, with our manager; without an `execution` the engine finds out itself where it stands."""
+        execution = kwargs.get("execution")
         manager = ClockedManager(
             nb,
+            output=execution.output if execution else None,
             output_path=output_path,
             progress_bar=progress_bar,
             log_output=log_output,
             autosave_cell_every=autosave_cell_every,
         )
-        execution = kwargs.get("execution")
         if execution is not None:
             execution.notebook = nb
         manager.notebook_start()
@@ -77,7 +93,7 @@ class DbutilsLocalEngine(NBClientEngine):  # type: ignore[misc]
             cls.execute_managed_notebook(manager, kernel_name, log_output=log_output, **kwargs)
         except BaseException:
             manager.notebook_complete()
-            NotebookExecutionManager.save(manager)
+            manager.write()
             raise
         manager.notebook_complete()
         return manager.nb

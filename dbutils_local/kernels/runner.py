@@ -15,6 +15,7 @@ from dbutils_local.errors import NotFound
 from dbutils_local.imports import import_nbformat, import_papermill
 from dbutils_local.kernels import outbox
 from dbutils_local.kernels.environment import Birth
+from dbutils_local.kernels.executed import write_notebook
 from dbutils_local.kernels.execution import Alarm, Ending, Execution, NeverStopped, StopSignal
 from dbutils_local.kernels.kernel import KernelRequest
 
@@ -64,7 +65,7 @@ def run_notebook(
         full_environ = dict(environ) | birth.write(Path(folder) / "birth.json")
         request = KernelRequest(full_environ, cwd, _kernel_of(nb, kernel_name), forkserver, extensions, python)
         alarm = Alarm(stop or NeverStopped(), timeout)
-        execution = Execution(birth, request, alarm)
+        execution = Execution(birth, request, alarm, output)
         try:
             executed = _execute(nb, execution, _injected(nb, parameters or {}))
         finally:
@@ -122,17 +123,6 @@ def _execute(nb: Any, execution: Execution, injected: dict[str, Any]) -> Any:
         )
     except PapermillExecutionError:
         return execution.notebook
-
-
-def write_notebook(nb: Any, path: Path) -> None:
-    """Write an executed notebook in one step: a reader sees the old one or the new one, never half."""
-    nbformat = import_nbformat()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(
-        nbformat.v4.writes(nb) + "\n", "utf-8"
-    )  # unlike nbformat.write, without validating every cell again
-    os.replace(temporary, path)
 
 
 def _result(nb: Any, execution: Execution) -> NotebookRun:

@@ -40,6 +40,26 @@ def test_the_executed_copy_holds_the_outputs(run_cells, tmp_path):
     assert on_disk.cells[1].outputs[0].text == "hello\n"
 
 
+def test_the_outputs_are_on_disk_while_a_long_cell_still_runs(run_cells, tmp_path):
+    seen = []
+
+    class Look(StopToken):
+        """Stops the run once the output is there to be read."""
+
+        def watch(self) -> None:
+            path = tmp_path / "executed.ipynb"
+            while not (path.exists() and "first words" in path.read_text()):
+                time.sleep(0.05)
+            seen.append(nbformat.read(path, as_version=4).cells[0].metadata.papermill.status)
+            self.stop()
+
+    stop = Look()
+    threading.Thread(target=stop.watch).start()
+    run = run_cells("import time\nprint('first words', flush=True)\ntime.sleep(60)", stop=stop)
+    assert run.stopped
+    assert seen == ["running"]
+
+
 def test_the_source_notebook_is_not_changed(server, tmp_path):
     source = new_notebook(cells=[new_code_cell("print(1)"), new_markdown_cell("# words")])
     before = nbformat.writes(source)
