@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 FRAME = 0.25  # seconds between two drawings at the least
 TICK = 1.0  # seconds after which running durations are drawn again though nothing happened
+SMALLEST = 0.65  # of a graph's own size
 PATIENCE = 30.0  # seconds a cancelled run is watched
 
 
@@ -35,8 +37,15 @@ class Picture:
         foot = "".join(f'<div style="opacity:.75;font-size:.9em">{html.escape(line)}</div>' for line in lines)
         return (
             f'<div class="dbl-live" data-state="{self.now.word}" style="overflow:auto">'
-            f'<div style="padding:2px 0;font-weight:600">{html.escape(head)}</div>{graph.svg(self.now)}{foot}</div>'
+            f'<div style="padding:2px 0;font-weight:600">{html.escape(head)}</div>{self._drawing()}{foot}</div>'
         )
+
+    def _drawing(self) -> str:
+        """The graph, made smaller to fit the cell as long as it can be read; beyond that it scrolls."""
+        svg = graph.svg(self.now)
+        width = re.search(r' width="([\d.]+)"', svg)
+        least = float(width[1]) * SMALLEST if width else 0
+        return f"<style>.dbl-live svg.dbl{{max-width:100%;height:auto;min-width:{least:.0f}px}}</style>{svg}"
 
 
 def follow(ip: Any, workspace: Workspace, run_id: int) -> RunState:

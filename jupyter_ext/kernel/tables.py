@@ -15,6 +15,7 @@ MAX_ROWS: Final = 10_000  # reference 8.3, whichever is met first
 MAX_BYTES: Final = 2 * 1024 * 1024
 TEXT_ROWS: Final = 20
 TEXT_WIDTH: Final = 40  # characters a cell of the text form
+SHORT: Final = 32  # characters: a column of nothing longer is never broken into lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +102,8 @@ def _of_pandas(frame: Any) -> Table:
 
 
 def _is_plain_index(index: Any) -> bool:
-    return type(index).__name__ == "RangeIndex" and index.name is None
+    # Numbers without a name are places in a frame that was filtered: Databricks shows no index at all.
+    return index.nlevels == 1 and index.name is None and index.dtype.kind in "iu"
 
 
 def _of_series(series: Any) -> Table:
@@ -224,7 +226,7 @@ def _pad(cell: str, width: int, right: bool) -> str:
 
 def as_html(table: Table, name: str = "") -> str:
     """The table as one self-contained piece of HTML: no script, light and dark, its header stays in sight."""
-    sides = [' class="n"' if right else "" for right in table.right]
+    sides = [_class(right, index, table) for index, right in enumerate(table.right)]
     head = "".join(
         f"<th{side}>{html.escape(name)}<small>{html.escape(kind)}</small></th>"
         for name, kind, side in zip(table.columns, table.types or ("",) * len(table.columns), sides, strict=True)
@@ -237,6 +239,12 @@ def as_html(table: Table, name: str = "") -> str:
         f'<div class="dbl-table"><style>{_style()}</style><div class="s"><table><thead><tr><th></th>{head}</tr></thead>'
         f'<tbody>{body}</tbody></table></div><div class="f{mark}">{html.escape(_footing(table, name))}</div></div>'
     )
+
+
+def _class(right: bool, index: int, table: Table) -> str:
+    if right:
+        return ' class="n"'
+    return ' class="k"' if all(len(row[index] or "") <= SHORT for row in table.rows) else ""
 
 
 def _cell(cell: str | None, side: str) -> str:
