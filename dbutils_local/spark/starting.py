@@ -116,8 +116,7 @@ def _installed(module: str) -> bool:
 
 def _pyspark(settings: Settings, environ: Mapping[str, str]) -> Any:
     _need_java(environ)
-    scratch = Path(tempfile.mkdtemp(prefix="dbutils-local-spark-"))
-    atexit.register(shutil.rmtree, scratch, True)
+    scratch = _scratch(settings.home / "spark")
     # Workers must be this Python: another one has not the notebook's packages.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
@@ -139,6 +138,30 @@ def _pyspark(settings: Settings, environ: Mapping[str, str]) -> Any:
 
     surface.apply(spark, settings)
     return spark
+
+
+def _scratch(folder: Path) -> Path:
+    """A folder for this process's Spark; those of processes that died without tidying up go."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in folder.iterdir():
+        pid = left.name.partition("-")[0]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=folder))
+    atexit.register(shutil.rmtree, scratch, True)
+    return scratch
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # os.kill would end it there
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def configuration(settings: Settings, scratch: Path) -> dict[str, str]:

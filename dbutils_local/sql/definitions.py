@@ -8,7 +8,7 @@ from typing import Any
 
 from dbutils_local.errors import NotSupportedHere, UserError
 from dbutils_local.sql.files import columns_argument, reader
-from dbutils_local.sql.names import IDENTITY_PREFIX, ident, place, qualified
+from dbutils_local.sql.names import IDENTITY_PREFIX, NO_COLUMNS, ident, place, qualified
 from dbutils_local.sql.rewrite import cast_text
 from dbutils_local.sql.scan import Kind, code, quote
 from dbutils_local.sql.steps import (
@@ -133,10 +133,8 @@ def _create_table(tree: Any, request: Request) -> Step:
     if path is not None and (existing := _existing(path, scope)):
         return _external_table(kind, existing, options, schema, table, flags)
     if schema is None:
-        raise NotSupportedHere(
-            "CREATE TABLE without columns is not done by the embedded SQL engine: name the columns, or "
-            "use CREATE TABLE ... AS"
-        )
+        notice = f"the table has no columns yet: COPY INTO with 'mergeSchema' = 'true' brings them (here: {NO_COLUMNS})"
+        return Change((f"{flags.head('TABLE', table)} ({NO_COLUMNS} BOOLEAN)",), notice=notice)
     return _plain_table(schema, tree, table, flags, path, scope)
 
 

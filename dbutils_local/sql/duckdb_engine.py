@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dbutils_local.errors import HomeUnusable, NotSupportedHere, UserError
+from dbutils_local.errors import HomeUnusable, UserError
 from dbutils_local.sql import names, prelude, steps, warehouse
 from dbutils_local.sql.engine import ROW_LIMIT, StatementFailed, StatementResult
 from dbutils_local.sql.files import reader
@@ -340,11 +340,8 @@ class DuckDbEngine:
                 f"[TEMP_TABLE_OR_VIEW_ALREADY_EXISTS] Cannot create the temporary view `{name}` because "
                 "it already exists."
             )
-        if replace and re.search(rf'temp\.(main|"main")\.{re.escape(names.ident(name))}', query, re.IGNORECASE):
-            raise NotSupportedHere(
-                f"the temporary view {name} is made from itself: the embedded SQL engine keeps views as "
-                "queries; use another name"
-            )
+        if f'"temp"."main".{names.ident(name)}'.lower() in query.lower():
+            raise UserError(f"[RECURSIVE_VIEW] Recursive view `{name}` detected (cycle: `{name}` -> `{name}`).")
         listed = f" ({', '.join(map(names.ident, columns))})" if columns else ""
         self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {names.ident(name)}{listed} AS {self._shaped(query)}")
         self._temp_views.add(name.lower())
@@ -624,7 +621,9 @@ class DuckDbEngine:
                 f"[COPY_INTO_SCHEMA_MISMATCH] the files have columns the table has not: {listed}. Add "
                 "COPY_OPTIONS ('mergeSchema' = 'true') to add them"
             )
-        return [f"ALTER TABLE {step.table} ADD COLUMN {names.ident(name)} {kind}" for name, kind in new]
+        added = [f"ALTER TABLE {step.table} ADD COLUMN {names.ident(name)} {kind}" for name, kind in new]
+        empty = have == {names.NO_COLUMNS} and added
+        return [*added, f"ALTER TABLE {step.table} DROP COLUMN {names.NO_COLUMNS}"] if empty else added
 
 
 def data_files(path: Path) -> Iterator[Path]:

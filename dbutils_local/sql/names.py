@@ -18,6 +18,7 @@ _SAME = {"spark_catalog": DEFAULT_CATALOG, "hive_metastore": DEFAULT_CATALOG}
 _RESERVED = frozenset({"main", "temp", "system", "memory"})
 
 HIDDEN_SCHEMA = "dbutils_local_internal"  # our own memory inside a catalog file: files already copied in
+NO_COLUMNS = "dbutils_local_no_columns"  # stands in a table made without columns until COPY INTO brings some
 IDENTITY_PREFIX = "dbutils_local_identity_"  # sequences behind GENERATED ... AS IDENTITY
 
 

@@ -89,6 +89,18 @@ def test_a_missing_engine_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> No
         chosen_engine("databricks-connect")
 
 
+def test_what_a_dead_process_left_is_swept_away(tmp_path: Path) -> None:
+    from dbutils_local.spark.starting import _scratch
+
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    left = tmp_path / f"{child.pid}-x"
+    left.mkdir()
+    mine = _scratch(tmp_path)
+    assert list(tmp_path.iterdir()) == [mine]
+    assert _scratch(tmp_path) != mine
+
+
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(UserError, match="known ones: auto, pyspark, sail, connect, databricks-connect"):
         chosen_engine("flink")

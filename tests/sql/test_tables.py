@@ -184,6 +184,12 @@ def test_temporary_views_live_through_the_batches_of_a_session(engine: DuckDbEng
         engine.execute("SELECT * FROM v")
 
 
+def test_a_temporary_view_of_itself_is_refused_as_on_spark(engine: DuckDbEngine) -> None:
+    engine.execute("CREATE TEMP VIEW v AS SELECT 1 AS a")
+    with pytest.raises(StatementFailed, match="RECURSIVE_VIEW"):
+        engine.execute("CREATE OR REPLACE TEMP VIEW v AS SELECT a + 1 AS a FROM v")
+
+
 def test_a_temporary_view_hides_a_table_and_global_ones_have_their_schema(rows: Callable[..., Rows]) -> None:
     rows(
         "CREATE TABLE v AS SELECT 1 AS a; CREATE TEMP VIEW v AS SELECT 2 AS a; CREATE GLOBAL TEMPORARY "
@@ -267,6 +273,13 @@ def test_copy_into_loads_each_file_once(engine: DuckDbEngine, rows: Callable[...
     assert rows("SHOW SCHEMAS") == [("default",)], "our own memory of files is not shown"
 
 
+def test_copy_into_gives_columns_to_a_table_made_without(rows: Callable[..., Rows], tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"id": 1, "name": "ann"}')
+    rows("CREATE TABLE IF NOT EXISTS t")
+    rows("COPY INTO t FROM '/a.json' FILEFORMAT = JSON COPY_OPTIONS ('mergeSchema' = 'true')")
+    assert rows("SELECT * FROM t") == [(1, "ann")]
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -320,7 +333,6 @@ def test_a_statement_with_no_work_here_says_so(engine: DuckDbEngine, statement: 
         "SET TIME ZONE 'Europe/Berlin'",
         "SET spark.sql.ansi.enabled = false",
         "CREATE WIDGET TEXT w DEFAULT 'x'",
-        "CREATE TABLE nothing",
         "SELECT * FROM csv.`/t.csv` WHERE input_file_name() = 'x'",
         "COPY t TO 'x.csv'",
         "INSTALL httpfs",
