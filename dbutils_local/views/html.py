@@ -46,8 +46,9 @@ iframe{width:100%;height:70vh;border:0;background:var(--dbl-paper)}
 )
 # Frames grow to their notebook; without scripts they scroll.
 _GROW = (
-    "for(const f of document.querySelectorAll('iframe'))f.closest('details').addEventListener('toggle',()=>{"
-    "const d=f.contentDocument;if(d&&d.body)f.style.height=Math.ceil(d.body.getBoundingClientRect().bottom+16)+'px'})"
+    "const fit=f=>{const d=f.contentDocument;if(!d||!d.body)return;d.querySelectorAll('iframe').forEach(fit);"
+    "f.style.height=Math.ceil(d.body.getBoundingClientRect().bottom+16)+'px'};"
+    "for(const f of document.querySelectorAll('iframe'))f.closest('details').addEventListener('toggle',()=>fit(f))"
 )
 
 

@@ -10,7 +10,9 @@ if (named) location.replace(document.body.dataset.base + 'runs/' + named[1]);
 
 const fit = frame => {
   const inner = frame.contentDocument;
-  if (inner && inner.body) frame.style.height = Math.ceil(inner.body.getBoundingClientRect().bottom + 16) + 'px';
+  if (!inner || !inner.body) return;
+  inner.querySelectorAll('iframe').forEach(fit);
+  frame.style.height = Math.ceil(inner.body.getBoundingClientRect().bottom + 16) + 'px';
 };
 for (const frame of document.querySelectorAll('iframe')) {
   frame.addEventListener('load', () => fit(frame));

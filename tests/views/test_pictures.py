@@ -159,6 +159,17 @@ def test_an_executed_notebook_becomes_a_page_without_scripts_or_links_to_the_net
     assert "Title" in page
     assert not re.search(r"<(script|link)", page, re.IGNORECASE)
     assert "cdn" not in page
+    assert "default-src 'none'" in page  # for what hides in attributes
+
+
+def test_framed_html_stays_and_its_scripts_go() -> None:
+    inner = "&lt;b&gt;kept&lt;/b&gt;&lt;script&gt;bad()&lt;/script&gt;"
+    framed = f'<iframe class="x" sandbox="allow-scripts" srcdoc="{inner}"></iframe>'
+    page = notebook_html(_notebook(framed + '<iframe src="https://cdn.example/"></iframe>'))
+    assert 'srcdoc="&lt;b&gt;kept&lt;/b&gt;"' in page
+    assert "bad()" not in page
+    assert "allow-scripts" not in page
+    assert "cdn.example" not in page
 
 
 def test_pictures_of_a_notebook_are_in_the_page() -> None:
