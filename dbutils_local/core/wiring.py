@@ -13,19 +13,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dbutils_local.core.plan import Plan
-from dbutils_local.core.references import fault_of, references_in, unknown_references
+from dbutils_local.core.references import fault_of, references_in
 from dbutils_local.errors import NotFound, Problem, UserError
 from dbutils_local.notebooks.cells import REFUSED
 from dbutils_local.notebooks.document import Document
 from dbutils_local.notebooks.parameters import Facts, Include, NotebookRun, Place, Use, facts
-from dbutils_local.spec.job import JobParameter, JobSettings
+from dbutils_local.spec.job import JobSettings
 from dbutils_local.spec.tasks import RunIf, Task
 
 Find = Callable[[str, Path], Path]
 """A notebook's file from its name and its caller's file; raises UserError as `notebooks.resolve` does."""
 
-# Replaced where environment variables are made, not by the run (jobs reference, 1.1).
-_SECRET = "{{secrets/"
 _NOT_RUN_HERE = {"scala": "Scala", "r": "R"}
 _SPARK = frozenset({"spark", "sc", "sqlContext", "sql", "table"})
 # Modules known to leave widgets and task values alone; any other one could be a project's own that does not.
@@ -145,7 +143,6 @@ class _Check:
                 self._values_read(reading, owner)
                 self._passed_in_vain(reading, task, path)
         self._referenced_values()
-        self._references()
         self._job_parameters_in_vain()
         return list(self.found.values())
 
@@ -364,31 +361,17 @@ class _Check:
             if task.task_key not in self.graph.tasks or self.graph.tasks[task.task_key].stubbed:
                 continue
             for reference in references_in(task.model_dump_json(exclude_none=True)):
+                if fault := fault_of(reference):
+                    message = f"task {task.task_key!r}: {reference.text}: {fault}"
+                    self._say(message, None, None, sure=self._certain(task.task_key))
                 match reference.parts:
                     case ("tasks", source, "values", key, *_):
-                        fault = self._value_fault(source, key, task.task_key)
+                        unset = self._value_fault(source, key, task.task_key)
                         sure = self._certain(task.task_key)
-                        if fault and self._is_known(source):  # the spec's own check names the others
-                            self._say(f"task {task.task_key!r}: {fault[0]}", None, None, sure=sure and fault[1])
+                        if unset and self._is_known(source):  # the spec's own check names the others
+                            self._say(f"task {task.task_key!r}: {unset[0]}", None, None, sure=sure and unset[1])
                     case _:
                         pass
-
-    def _references(self) -> None:
-        """References that can mean nothing: an error in a known namespace, else text that looks like one (3.1)."""
-        for task in self.settings.tasks or ():
-            if task.task_key in self.graph.tasks and not self.graph.tasks[task.task_key].stubbed:
-                self._reference_faults(f"task {task.task_key!r}", task, sure=self._certain(task.task_key))
-        for parameter in self.settings.parameters or ():
-            self._reference_faults(f"job parameter {parameter.name!r}", parameter, sure=False)
-
-    def _reference_faults(self, owner: str, model: Task | JobParameter, *, sure: bool) -> None:
-        text = model.model_dump_json(exclude_none=True)
-        for reference in references_in(text):
-            if fault := fault_of(reference):
-                self._say(f"{owner}: {reference.text}: {fault}", None, None, sure=sure)
-        for unknown in unknown_references(text):
-            if not unknown.startswith(_SECRET):
-                self._say(f"{owner}: {unknown} is no known reference and stays as written", None, None, sure=False)
 
     def _is_known(self, key: str) -> bool:
         return any(task.task_key == key for task in self.settings.tasks or ())

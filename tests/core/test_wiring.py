@@ -332,13 +332,6 @@ def test_a_notebook_that_cannot_be_read_is_told(job: Job) -> None:
     assert (problem.severity, "not a notebook" in problem.message) == ("error", True)
 
 
-def test_a_reference_that_is_none_stays_and_is_a_doubt(job: Job) -> None:
-    job.task("a", "dbutils.widgets.get('x')", base_parameters={"x": "{{jbo.name}} {{secrets/s/k}}"})
-    assert [(str(found.severity), found.message) for found in job.check()] == [
-        ("warning", "task 'a': {{jbo.name}} is no known reference and stays as written")
-    ]
-
-
 def test_a_member_that_no_namespace_has_is_an_error(job: Job) -> None:
     job.task("a", "dbutils.widgets.get('x')", base_parameters={"x": "{{job.nme}}"})
     [found] = job.check()

@@ -98,6 +98,14 @@ class Bench:
                     found.append(process)
         return found
 
+    def commands(self) -> dict[int, str]:
+        """pid -> command line of every living process of this home."""
+        found = {}
+        for process in self.processes():
+            with suppress(psutil.Error):
+                found[process.pid] = " ".join(process.cmdline())
+        return found
+
     def run_ids(self) -> list[int]:
         return [row["run_id"] for row in self("runs", "list", "-o", "json").json["runs"]]
 

@@ -91,7 +91,7 @@ def test_the_report_is_one_page_with_the_charts_in_it(example: Done, shared: Ben
     page = (shared.folder / "report.html").read_text("utf-8")
     assert "<svg" in page
     assert "data:image/png;base64," in page
-    assert "summarize_year" in page
+    assert "per_year[3]" in page
     assert 'src="http' not in page
     assert 'href="http' not in page.replace('href="https://', "")
 

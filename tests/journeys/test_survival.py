@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.journeys.conftest import Bench, tasks_of, until
@@ -106,11 +105,10 @@ def test_a_killed_detached_run_leaves_no_script_and_no_child_of_it(bench: Bench)
     bench.job("scripts.json", {"task_key": "s", "spark_python_task": {"python_file": "./script.py"}})
     job_id = bench("jobs", "create", "scripts.json").out.strip()
     run_id = int(bench("jobs", "run-now", job_id, "--no-wait").out)
-    running: Callable[[], list[psutil.Process]] = bench.processes
-    until(lambda: any("time.sleep(300)" in " ".join(process.cmdline()) for process in running()))
-    [driver] = [process for process in running() if process.cmdline()[-2:] == ["drive", str(run_id)]]
-    driver.kill()
-    until(lambda: not running(), 10)
+    until(lambda: any("time.sleep(300)" in command for command in bench.commands().values()))
+    [driver] = [pid for pid, command in bench.commands().items() if command.endswith(f"drive {run_id}")]
+    os.kill(driver, signal.SIGKILL)
+    until(lambda: not bench.processes(), 10)
     assert bench("runs", "list", "--state", "INTERNAL_ERROR", "-o", "json").json["runs"][0]["run_id"] == run_id
 
 
