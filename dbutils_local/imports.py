@@ -20,6 +20,7 @@ from typing import Any
 # module -> the names that are taken from it by `from module import name` and are only ever called
 _CALLED_LATER = {
     "rfc3987_syntax": ("is_valid_syntax",),
+    "rfc3986_validator": ("validate_rfc3986",),
     "pyarrow": (),
     "pyarrow.fs": ("FileSelector", "HadoopFileSystem"),
     "requests": (),
