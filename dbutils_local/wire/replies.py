@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dbutils_local.core.state import NEVER_RUN, Attempt, Failure, LifeCycle, Result, RunState, TaskState
+from dbutils_local.core.state import Attempt, Failure, LifeCycle, Result, RunState, TaskState
 from dbutils_local.views.snapshot import job_parameters
-from dbutils_local.wire.ids import waiting_id
-from dbutils_local.wire.jobs import PAGED, filled_task, paged
+from dbutils_local.wire.jobs import PAGED, paged
 from dbutils_local.wire.states import Standing
+from dbutils_local.wire.tasks import TaskTeller, attempts, is_beyond_attempts, page_url
 
 MAX_OUTPUT = 5 * 1024 * 1024  # bytes of an exit value, and of logs (jobs reference, 6.6)
 _LOGGING = frozenset({"spark_python_task", "python_wheel_task", "spark_jar_task", "dbt_task"})
@@ -24,11 +23,6 @@ class Logs:
 
     text: str = ""
     truncated: bool = False
-
-
-def page_url(host: str, job_id: int, run_id: int) -> str:
-    """Where people look at a run, in the shape clients take apart: `HOST/?o=WORKSPACE#job/JOB/run/RUN`."""
-    return f"{host}/dbutils-local/?o=0#job/{job_id}/run/{run_id}"
 
 
 # ---------------------------------------------------------------- a whole run
@@ -44,20 +38,27 @@ def run_reply(
     page_token: str | None = None,
 ) -> dict[str, Any]:
     """A Run: every attempt and every repair of every task is an entry of `tasks`."""
+    teller = TaskTeller(state, host, include_resolved_values)
     arrays: dict[str, Sequence[Any]] = {
-        "tasks": _entries(state, _order(state), host, include_resolved_values),
+        "tasks": attempts(_top(state)),
         "job_parameters": parameters(state),
         "job_clusters": state.settings.get("job_clusters") or (),
     }
     if include_history:
         arrays["repair_history"] = _history(state)
     page, more = paged({name: items for name, items in arrays.items() if items}, version, page_token)
+    if "tasks" in page:
+        page["tasks"] = teller.told(page["tasks"])
     reply = {**_run(state, host), **page, **more}
     if version == "2.0" and len(state.plan.tasks) == 1:
-        [key] = state.plan.tasks
-        kind = state.tasks[key].planned.kind
-        reply["task"] = {kind: _spec(state, key).get(kind)}
+        [task] = _top(state)
+        reply["task"] = {task.planned.kind: teller.spec(task).get(task.planned.kind)}
     return reply
+
+
+def _top(state: RunState) -> list[TaskState]:
+    """The tasks of the plan, without the iterations of loops."""
+    return [task for task in state.tasks.values() if task.parent is None]
 
 
 def _run(state: RunState, host: str) -> dict[str, Any]:
@@ -146,146 +147,6 @@ def _repair_standing(result: Result, message: str) -> Standing:
     return Standing(LifeCycle.INTERNAL_ERROR if result is Result.FAILED else LifeCycle.TERMINATED, result, message)
 
 
-# ---------------------------------------------------------------- tasks of a run
-
-
-def _order(state: RunState) -> list[str]:
-    return [key for key, task in state.tasks.items() if task.parent is None]
-
-
-def _entries(state: RunState, keys: Sequence[str], host: str, resolved: bool) -> list[dict[str, Any]]:
-    places = {key: place for place, key in enumerate(state.tasks)}
-    return [
-        _entry(state, state.tasks[key], attempt, places[key], host, resolved)
-        for key in keys
-        for attempt in _attempts(state.tasks[key])
-    ]
-
-
-def _attempts(task: TaskState) -> Iterator[Attempt | None]:
-    """The attempts of a task; None stands for one that waits or never came."""
-    yield from task.attempts
-    if not task.attempts or _is_beyond_attempts(task):
-        yield None
-
-
-def _is_beyond_attempts(task: TaskState) -> bool:
-    """A task that ran before a repair, and now waits again or was skipped."""
-    if task.phase in (LifeCycle.BLOCKED, LifeCycle.PENDING):
-        return True
-    return task.result in NEVER_RUN
-
-
-def _entry(
-    state: RunState, task: TaskState, attempt: Attempt | None, place: int, host: str, resolved: bool
-) -> dict[str, Any]:
-    run_id = attempt.task_run_id if attempt else waiting_id(state.run_id, place)
-    entry: dict[str, Any] = {
-        **filled_task(_spec(state, task.key), "git_source" in state.settings),
-        "task_key": task.key,
-        "run_id": run_id,
-        "run_page_url": page_url(host, state.job_id, state.run_id),
-        **_times(attempt),
-        **_task_standing(task, attempt).members,
-        "attempt_number": attempt.number if attempt else len(task.attempts),
-    }
-    if task.planned.kind == "condition_task":
-        _add_outcome(entry, attempt)
-    if task.loop is not None and attempt is task.attempt:
-        entry["for_each_task"] = {**entry["for_each_task"], "stats": _stats(state, task)}
-    if task.stubbed and attempt is task.attempt:
-        entry["stubbed"] = True  # ours: nothing may look as if it had run
-    if resolved and attempt is not None and attempt.resolved:
-        entry["resolved_values"] = {
-            kind: {name: value for name, value in member.items() if name in _RESOLVED.get(kind, ())}
-            for kind, member in attempt.resolved.items()
-            if kind in _RESOLVED
-        }
-    return entry
-
-
-# What of each member the API tells resolved.
-_RESOLVED: Mapping[str, tuple[str, ...]] = {
-    "notebook_task": ("base_parameters",),
-    "spark_python_task": ("parameters",),
-    "python_wheel_task": ("parameters", "named_parameters"),
-    "spark_jar_task": ("parameters",),
-    "sql_task": ("parameters",),
-    "dbt_task": ("commands",),
-    "condition_task": ("left", "right"),
-    "run_job_task": ("job_parameters",),
-}
-
-
-def _spec(state: RunState, key: str) -> dict[str, Any]:
-    """The task of the settings behind a key; of an iteration the nested task of its loop."""
-    task = state.tasks[key]
-    found: Mapping[str, Any] = _listed(state).get(task.parent or key, {})
-    if task.parent is not None:
-        found = found.get("for_each_task", {}).get("task", {})
-    # A run's task has no health rules on the wire: they belong to the job.
-    return {name: value for name, value in found.items() if name != "health"}
-
-
-def _listed(state: RunState) -> dict[str, Mapping[str, Any]]:
-    return {item["task_key"]: item for item in state.settings.get("tasks") or ()}
-
-
-def _times(attempt: Attempt | None) -> dict[str, int]:
-    start = attempt.started_at if attempt else 0
-    end = attempt.ended_at if attempt else 0
-    return {
-        "start_time": start,
-        "end_time": end,
-        "setup_duration": 0,
-        "execution_duration": max(0, end - start) if end else 0,
-        "cleanup_duration": 0,
-    }
-
-
-def _task_standing(task: TaskState, attempt: Attempt | None) -> Standing:
-    if attempt is None or (attempt is task.attempt and not _is_beyond_attempts(task)):
-        return Standing(task.phase, task.result, task.message, failure=attempt.failure if attempt else None)
-    failure = attempt.failure
-    setup = failure is not None and failure.setup
-    message = failure.message if failure else ""
-    phase = LifeCycle.INTERNAL_ERROR if setup else LifeCycle.TERMINATED
-    return Standing(phase, attempt.result, message, failure=failure)
-
-
-def _add_outcome(entry: dict[str, Any], attempt: Attempt | None) -> None:
-    if attempt is not None and attempt.value is not None:
-        entry["condition_task"] = {**entry["condition_task"], "outcome": attempt.value}
-
-
-def _stats(state: RunState, task: TaskState) -> dict[str, Any]:
-    """How the iterations of a loop stand, and its three most frequent errors (jobs reference, 4.5)."""
-    loop = task.loop
-    assert loop is not None
-    total, completed = len(loop.inputs), loop.done
-    stats: dict[str, Any] = {
-        "task_run_stats": {
-            "active_iterations": loop.active,
-            "completed_iterations": completed,
-            "failed_iterations": loop.failed,
-            "scheduled_iterations": total,
-            "succeeded_iterations": max(0, completed - loop.failed - loop.canceled),
-            "total_iterations": total,
-        }
-    }
-    errors = Counter(
-        child.attempts[-1].failure.error
-        for child in state.tasks.values()
-        if child.parent == task.key and child.attempts and child.attempts[-1].failure
-    )
-    if errors:
-        stats["error_message_stats"] = [
-            {"error_message": error, "count": count, "termination_category": "RUN_EXECUTION_ERROR"}
-            for error, count in errors.most_common(3)
-        ]
-    return stats
-
-
 # ---------------------------------------------------------------- one task run in Run shape
 
 
@@ -311,14 +172,15 @@ def task_run_reply(
     `run_id` is the id that was asked for, where it is not the attempt's own (a task that had not started then).
     """
     task = state.tasks[key]
-    places = {name: place for place, name in enumerate(state.tasks)}
-    entry = _entry(state, task, attempt_of(state, key, number), places[key], host, include_resolved_values)
+    teller = TaskTeller(state, host, include_resolved_values)
+    entry = teller.entry(task, attempt_of(state, key, number))
     entry["run_id"] = run_id or entry["run_id"]
     arrays: dict[str, Sequence[Any]] = {"tasks": [entry], "job_parameters": parameters(state)}
     if task.planned.kind == "for_each_task":
-        names = [name for name, child in state.tasks.items() if child.parent == key]
-        arrays["iterations"] = _entries(state, names, host, include_resolved_values)
+        arrays["iterations"] = attempts(_iterations(state, key))
     page, more = paged({name: items for name, items in arrays.items() if items}, version, page_token)
+    if "iterations" in page:
+        page["iterations"] = teller.told(page["iterations"])
     first = task.attempts[0].task_run_id if task.attempts else entry["run_id"]
     return {
         "job_id": state.job_id,
@@ -342,6 +204,10 @@ def task_run_reply(
     }
 
 
+def _iterations(state: RunState, key: str) -> list[TaskState]:
+    return [task for task in state.tasks.values() if task.parent == key]
+
+
 def output_reply(
     state: RunState,
     key: str,
@@ -359,7 +225,7 @@ def output_reply(
 def output(state: RunState, key: str, number: int | None = None, *, logs: Logs | None = None) -> dict[str, Any]:
     """The output members alone; empty while the task runs, and for skipped, condition and for_each tasks."""
     task, attempt = state.tasks[key], attempt_of(state, key, number)
-    if attempt is None or attempt.result is None or (attempt is task.attempt and _is_beyond_attempts(task)):
+    if attempt is None or attempt.result is None or (attempt is task.attempt and is_beyond_attempts(task)):
         return {}
     told: dict[str, Any] = {}
     kind = task.planned.kind
@@ -401,11 +267,10 @@ def run_document(
         key = entry["task_key"]
         _add_output(entry, state, key, logs_of)
         if state.tasks[key].planned.kind == "for_each_task":
-            names = [name for name, child in state.tasks.items() if child.parent == key]
-            entry["iterations"] = _entries(state, names, host, True)
+            entry["iterations"] = TaskTeller(state, host, True).told(attempts(_iterations(state, key)))
             for iteration in entry["iterations"]:
                 _add_output(iteration, state, iteration["task_key"], logs_of)
-    values = {key: dict(state.tasks[key].values) for key in _order(state)}
+    values = {task.key: dict(task.values) for task in _top(state)}
     return {
         **reply,
         "task_values": {key: given for key, given in values.items() if given},

@@ -223,3 +223,15 @@ def test_our_words_are_the_sdks_words() -> None:
     for result in Result:
         details = Standing(LifeCycle.TERMINATED, result).status["termination_details"]
         assert details["type"] in {word.value for word in jobs.TerminationTypeType}
+
+
+def test_a_task_that_a_repair_left_out_of_the_job_is_still_told() -> None:
+    from dbutils_local.core.events import RunRepaired
+
+    script = Script(acts=CALM | {"cleanup": BROKEN}).play()
+    lone = {**NIGHTLY, "tasks": [{"task_key": "cleanup", "notebook_task": {"notebook_path": "cleanup.py"}}]}
+    script.acts = dict(CALM)
+    script.record(RunRepaired(script.at, 99, ("cleanup",), lone))
+    told = replies.run_reply(script.play().state)
+    assert {entry["task_key"] for entry in told["tasks"]} == {task["task_key"] for task in NIGHTLY["tasks"]}
+    assert told["state"]["result_state"] == "SUCCESS"
