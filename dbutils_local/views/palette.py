@@ -53,8 +53,3 @@ def fallback(tone: Tone) -> str:
     """Presentation attributes for viewers that drop style elements."""
     accent, light, _ = _COLOURS[tone]
     return f'fill="{light}" stroke="{accent}"'
-
-
-def accent(tone: Tone) -> str:
-    """The strong colour of a tone, as `#rrggbb`."""
-    return _COLOURS[tone][0]

@@ -82,9 +82,6 @@ class Fields:
         self._values = {name: value for name, value in values.items() if value is not None}
         self._asked: set[str] = set()
 
-    def has(self, name: str) -> bool:
-        return name in self._values
-
     def _get(self, name: str) -> Any:
         self._asked.add(name)
         return self._values.get(name)

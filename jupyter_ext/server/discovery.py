@@ -18,6 +18,7 @@ _LANGUAGES = {".sql": "SQL", ".scala": "SCALA", ".r": "R"}
 
 @DISCOVERY.door("GET", "preview/scim/v2/Me")
 def me(desk: Desk, call: Call) -> dict[str, Any]:
+    """`preview/scim/v2/Me`: the one user there is."""
     user = desk.workspace.settings.user
     return {
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
@@ -32,6 +33,7 @@ def me(desk: Desk, call: Call) -> dict[str, Any]:
 
 @DISCOVERY.door("GET", "workspace/get-status")
 def get_status(desk: Desk, call: Call) -> dict[str, Any]:
+    """`workspace/get-status`: what lies at a workspace path."""
     path = call.values.get("path")
     if not isinstance(path, str) or not path:
         raise UserError("Missing required field: path")
@@ -56,6 +58,7 @@ def get_status(desk: Desk, call: Call) -> dict[str, Any]:
 
 @DISCOVERY.door("GET", "clusters/spark-versions")
 def spark_versions(desk: Desk, call: Call) -> dict[str, Any]:
+    """`clusters/spark-versions`: asked by some clients to try a connection."""
     return {"versions": [{"key": "local", "name": "This machine (no cluster is started)"}]}
 
 

@@ -26,6 +26,7 @@ LEVELS = {
 
 @JOBS.door("POST", "jobs/create")
 def create(desk: Desk, call: Call) -> dict[str, Any]:
+    """`jobs/create`: store a job."""
     settings = requests.create(call.values, call.version)
     desk.roots.check(settings)
     return {"job_id": desk.workspace.create_job(settings)}
@@ -33,6 +34,7 @@ def create(desk: Desk, call: Call) -> dict[str, Any]:
 
 @JOBS.door("GET", "jobs/get")
 def get(desk: Desk, call: Call) -> dict[str, Any]:
+    """`jobs/get`: one job, in pages of its tasks."""
     asked = requests.get_job(call.values)
     record = desk.workspace.get_job(asked.job_id)
     return _told(record, call.version, asked.page_token, asked.include_trigger_state)
@@ -53,6 +55,7 @@ def _told(record: JobRecord, version: str, page_token: str | None = None, trigge
 
 @JOBS.door("GET", "jobs/list")
 def list_(desk: Desk, call: Call) -> dict[str, Any]:
+    """`jobs/list`: newest first."""
     asked = requests.list_jobs(call.values)
     # API 2.0 knows no pages of jobs: it gives all of them, with their tasks.
     everything = call.version == "2.0" and "limit" not in call.values
@@ -82,6 +85,7 @@ def _listed(record: JobRecord, version: str, expand: bool) -> dict[str, Any]:
 
 @JOBS.door("POST", "jobs/update")
 def update(desk: Desk, call: Call) -> dict[str, Any]:
+    """`jobs/update`: replace the named fields (jobs reference, 6.4)."""
     asked = requests.update(call.values)
     desk.roots.check(requests.job_settings(asked.new_settings, whole=False))
     desk.workspace.update_job(asked.job_id, asked.new_settings, asked.fields_to_remove)
@@ -90,6 +94,7 @@ def update(desk: Desk, call: Call) -> dict[str, Any]:
 
 @JOBS.door("POST", "jobs/reset")
 def reset(desk: Desk, call: Call) -> dict[str, Any]:
+    """`jobs/reset`: replace all settings."""
     asked = requests.reset(call.values)
     desk.roots.check(asked.new_settings)
     desk.workspace.reset_job(asked.job_id, resolved(asked.new_settings))
@@ -98,12 +103,14 @@ def reset(desk: Desk, call: Call) -> dict[str, Any]:
 
 @JOBS.door("POST", "jobs/delete")
 def delete(desk: Desk, call: Call) -> dict[str, Any]:
+    """`jobs/delete`: forget a job; its history stays."""
     desk.delete_job(requests.one_id(call.values, "job_id"))
     return {}
 
 
 @JOBS.door("POST", "jobs/run-now")
 def run_now(desk: Desk, call: Call) -> dict[str, Any]:
+    """`jobs/run-now`: start a run in a process of its own."""
     asked = requests.run_now(call.values)
     row = desk.workspace.run_now(
         asked.job_id,
@@ -121,17 +128,20 @@ def run_now(desk: Desk, call: Call) -> dict[str, Any]:
 
 @JOBS.door("GET", "permissions/jobs/{id}")
 def permissions(desk: Desk, call: Call) -> dict[str, Any]:
+    """`permissions/jobs/ID`: who was granted what."""
     record = desk.workspace.get_job(int(call.parts[0]))
     return permissions_reply("job", record.job_id, record.settings.get("access_control_list") or [], record.creator)
 
 
 @JOBS.door("PUT", "permissions/jobs/{id}")
 def set_permissions(desk: Desk, call: Call) -> dict[str, Any]:
+    """Replace what was granted."""
     return _grant(desk, call, [])
 
 
 @JOBS.door("PATCH", "permissions/jobs/{id}")
 def update_permissions(desk: Desk, call: Call) -> dict[str, Any]:
+    """Add to what was granted."""
     record = desk.workspace.get_job(int(call.parts[0]))
     return _grant(desk, call, record.settings.get("access_control_list") or [])
 
@@ -151,6 +161,7 @@ def _who(entry: dict[str, Any]) -> tuple[Any, ...]:
 
 @JOBS.door("GET", "permissions/jobs/{id}/permissionLevels")
 def permission_levels(desk: Desk, call: Call) -> dict[str, Any]:
+    """`permissions/jobs/ID/permissionLevels`."""
     desk.workspace.get_job(int(call.parts[0]))
     return {"permission_levels": [{"permission_level": level, "description": text} for level, text in LEVELS.items()]}
 

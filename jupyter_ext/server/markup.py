@@ -187,9 +187,8 @@ def _trigger(row: JobRecord) -> str:
 # ---------------------------------------------------------------- one job
 
 
-def job_page(site: Site, row: JobRecord, recent: Sequence[Snapshot], now: int) -> str:
+def job_page(site: Site, row: JobRecord, recent: Sequence[Snapshot]) -> str:
     """A job: Run now with parameters, its latest runs as a matrix, its settings."""
-    link = f"{escape(site.base)}jobs/{row.job_id}"
     body = (
         f"<h1>{escape(row.name)}</h1>"
         f'<p class="soft">job {row.job_id} · {escape(_trigger(row))} · '
@@ -199,7 +198,7 @@ def job_page(site: Site, row: JobRecord, recent: Sequence[Snapshot], now: int) -
         f"<h2>Latest runs</h2>{matrix(site, recent)}"
         f"<h2>Settings</h2><pre>{escape(json.dumps(row.settings, indent=2, ensure_ascii=False))}</pre>"
     )
-    return page(site, row.name, body, "Jobs").replace("<main>", f'<main data-job="{link}">', 1)
+    return page(site, row.name, body, "Jobs")
 
 
 def run_now_form(site: Site, row: JobRecord) -> str:

@@ -298,7 +298,7 @@ class JobPage(Pages):
 
     async def get(self, job_id: str) -> None:
         row, recent = await self.thread(lambda: self._seen(int(job_id)))
-        self.show(markup.job_page(self.site, row, recent, epoch_ms()))
+        self.show(markup.job_page(self.site, row, recent))
 
     def _seen(self, job_id: int) -> tuple[JobRecord, list[Snapshot]]:
         row = self.desk.workspace.get_job(job_id)

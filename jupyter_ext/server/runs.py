@@ -24,6 +24,7 @@ _MANY_TASKS = (
 
 @RUNS.door("POST", "jobs/runs/submit")
 def submit(desk: Desk, call: Call) -> dict[str, Any]:
+    """`runs/submit`: start a one-off run."""
     asked = requests.submit(call.values)
     desk.roots.check(asked.settings)
     return {"run_id": desk.workspace.submit(asked.settings, idempotency_token=asked.idempotency_token).run_id}
@@ -31,6 +32,7 @@ def submit(desk: Desk, call: Call) -> dict[str, Any]:
 
 @RUNS.door("GET", "jobs/runs/get")
 def get(desk: Desk, call: Call) -> dict[str, Any]:
+    """`runs/get`: a run, or with a task run id that task."""
     asked = requests.get_run(call.values)
 
     def told(state: RunState, key: str | None, number: int | None) -> dict[str, Any]:
@@ -59,6 +61,7 @@ def get(desk: Desk, call: Call) -> dict[str, Any]:
 
 @RUNS.door("GET", "jobs/runs/list")
 def list_(desk: Desk, call: Call) -> dict[str, Any]:
+    """`runs/list`: newest first."""
     asked = requests.list_runs(call.values)
     wanted = RunFilter(
         job_id=asked.job_id,
@@ -86,6 +89,7 @@ def _expanded(state: RunState, call: Call) -> dict[str, Any]:
 
 @RUNS.door("GET", "jobs/runs/get-output")
 def get_output(desk: Desk, call: Call) -> dict[str, Any]:
+    """`runs/get-output`: what a task gave (jobs reference, 6.6)."""
     asked = requests.get_run(call.values)
 
     def told(state: RunState, key: str | None, number: int | None) -> dict[str, Any]:
@@ -115,12 +119,14 @@ def _logs(desk: Desk, run_id: int, key: str, attempt: int) -> Logs:
 
 @RUNS.door("POST", "jobs/runs/cancel")
 def cancel(desk: Desk, call: Call) -> dict[str, Any]:
+    """`runs/cancel`: a run, or with a task run id that task."""
     desk.cancel(requests.one_id(call.values, "run_id"))
     return {}
 
 
 @RUNS.door("POST", "jobs/runs/cancel-all")
 def cancel_all(desk: Desk, call: Call) -> dict[str, Any]:
+    """`runs/cancel-all`: a job's active runs, or all queued ones."""
     asked = requests.cancel_all(call.values)
     desk.workspace.cancel_all(asked.job_id, asked.all_queued_runs)
     return {}
@@ -128,6 +134,7 @@ def cancel_all(desk: Desk, call: Call) -> dict[str, Any]:
 
 @RUNS.door("POST", "jobs/runs/repair")
 def repair(desk: Desk, call: Call) -> dict[str, Any]:
+    """`runs/repair`: run parts of a finished run again."""
     asked = requests.repair(call.values)
     repair_id = desk.workspace.repair(
         asked.run_id,
@@ -143,12 +150,14 @@ def repair(desk: Desk, call: Call) -> dict[str, Any]:
 
 @RUNS.door("POST", "jobs/runs/delete")
 def delete(desk: Desk, call: Call) -> dict[str, Any]:
+    """`runs/delete`: forget a finished run."""
     desk.workspace.delete_run(requests.one_id(call.values, "run_id"))
     return {}
 
 
 @RUNS.door("GET", "jobs/runs/export")
 def export(desk: Desk, call: Call) -> dict[str, Any]:
+    """`runs/export`: the executed notebook of a task as HTML."""
     run_id, views = requests.export_views(call.values)
     state, key, number = desk.find(run_id)
     known = key or _lone_task(state)
