@@ -39,9 +39,11 @@ def _warm_up() -> None:
 
 def _wants_kernels(word: str) -> bool:
     """A quick look: whether this word of a command line names a notebook, a bundle, or a file that names notebooks."""
-    if word.startswith("-") or not os.path.exists(word):
+    if os.path.isdir(word):
+        return True
+    if word.startswith("-") or not os.path.isfile(word) or not os.access(word, os.R_OK):
         return False
-    if os.path.isdir(word) or word.lower().endswith(_NOTEBOOKS):
+    if word.lower().endswith(_NOTEBOOKS):
         return True
     sign = b"# Databricks notebook source" if word.endswith(".py") else b"notebook_task"
     with open(word, "rb") as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,11 +40,17 @@ def _files() -> Files:
 
 
 @fs.command()
-@click.argument("path", default="dbfs:/")
+@click.argument("paths", nargs=-1)
 @output_option
-def ls(path: str, output: str) -> None:
-    """One level of a folder."""
-    entries = _files().listing(path)
+def ls(paths: Sequence[str], output: str) -> None:
+    """One level of each folder; of dbfs:/ when none is named.
+
+    \b
+    Example:
+      dbutils-local fs ls /Volumes/main/default/landing
+    """
+    files = _files()
+    entries = [entry for path in paths or ("dbfs:/",) for entry in files.listing(path)]
     if output == "json":
         echo_json([asdict(entry) for entry in entries])
         return
@@ -51,13 +58,20 @@ def ls(path: str, output: str) -> None:
 
 
 @fs.command()
-@click.argument("path")
-def cat(path: str) -> None:
-    """The bytes of a file on stdout."""
-    data, more = _files().head(path, CAT_BYTES)
-    sys.stdout.buffer.write(data)
-    if more:
-        raise UserError(f"{path} is larger than 1 GiB: the first GiB was written; use fs cp for all of it")
+@click.argument("paths", nargs=-1, required=True)
+def cat(paths: Sequence[str]) -> None:
+    """The bytes of the files on stdout.
+
+    \b
+    Example:
+      dbutils-local fs cat dbfs:/landing/in.csv
+    """
+    files = _files()
+    for path in paths:
+        data, more = files.head(path, CAT_BYTES)
+        sys.stdout.buffer.write(data)
+        if more:
+            raise UserError(f"{path} is larger than 1 GiB: the first GiB was written; use fs cp for all of it")
 
 
 @fs.command()
@@ -65,7 +79,12 @@ def cat(path: str) -> None:
 @click.argument("target")
 @click.option("-r", "--recursive", is_flag=True)
 def cp(source: str, target: str, recursive: bool) -> None:
-    """Copy a file or, with -r, a folder."""
+    """Copy a file or, with -r, a folder.
+
+    \b
+    Example:
+      dbutils-local fs cp -r file:/data dbfs:/landing
+    """
     _files().copy(source, target, recursive)
 
 
@@ -74,24 +93,43 @@ def cp(source: str, target: str, recursive: bool) -> None:
 @click.argument("target")
 @click.option("-r", "--recursive", is_flag=True)
 def mv(source: str, target: str, recursive: bool) -> None:
-    """Move a file or, with -r, a folder."""
+    """Move a file or, with -r, a folder.
+
+    \b
+    Example:
+      dbutils-local fs mv dbfs:/landing/in.csv dbfs:/done/in.csv
+    """
     _files().move(source, target, recursive)
 
 
 @fs.command()
-@click.argument("path")
+@click.argument("paths", nargs=-1, required=True)
 @click.option("-r", "--recursive", is_flag=True)
-def rm(path: str, recursive: bool) -> None:
-    """Remove a file or, with -r, a folder."""
-    if not _files().remove(path, recursive):
-        raise UserError(f"{path}: no such file or directory")
+def rm(paths: Sequence[str], recursive: bool) -> None:
+    """Remove files or, with -r, folders.
+
+    \b
+    Example:
+      dbutils-local fs rm -r dbfs:/landing
+    """
+    files = _files()
+    for path in paths:
+        if not files.remove(path, recursive):
+            raise UserError(f"{path}: no such file or directory")
 
 
 @fs.command()
-@click.argument("path")
-def mkdirs(path: str) -> None:
-    """Make a folder and those above it."""
-    _files().make(path)
+@click.argument("paths", nargs=-1, required=True)
+def mkdirs(paths: Sequence[str]) -> None:
+    """Make folders and those above them.
+
+    \b
+    Example:
+      dbutils-local fs mkdirs dbfs:/landing/2026
+    """
+    files = _files()
+    for path in paths:
+        files.make(path)
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dbutils_local.cli.options import echo_json, echo_table, output_option, pairs, params_option, spec_options
+from dbutils_local.cli.options import ID, echo_json, echo_table, output_option, pairs, params_option, spec_options
 
 if TYPE_CHECKING:
     from dbutils_local.workspace import Source, Workspace
@@ -41,7 +41,12 @@ def _source(spec: str, job: str | None, target: str | None, variables: Sequence[
 @spec_options
 @output_option
 def create(spec: str, job: str | None, target: str | None, variables: Sequence[str], output: str) -> None:
-    """Store the job of a SPEC and print its id."""
+    """Store the job of a SPEC and print its id.
+
+    \b
+    Example:
+      dbutils-local jobs create databricks.yml --job nightly -t dev
+    """
     source = _source(spec, job, target, variables)
     job_id = _open().create_job(source.settings, source)
     echo_json({"job_id": job_id}) if output == "json" else click.echo(job_id)
@@ -53,7 +58,12 @@ def create(spec: str, job: str | None, target: str | None, variables: Sequence[s
 @click.option("--page", "token", metavar="TOKEN")
 @output_option
 def list_(name: str | None, limit: int, token: str | None, output: str) -> None:
-    """Stored jobs, newest first."""
+    """Stored jobs, newest first.
+
+    \b
+    Example:
+      dbutils-local jobs list --name nightly
+    """
     page = _open().list_jobs(name, limit, token)
     if output == "json":
         echo_json(
@@ -83,19 +93,37 @@ def _trigger(settings: object, paused: bool | None) -> str:
 
 
 @jobs.command()
-@click.argument("job_id", type=int)
-def get(job_id: int) -> None:
-    """The settings of a job, as JSON."""
+@click.argument("job_id", type=ID)
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="json", help="text: the settings, as a job file."
+)
+def get(job_id: int, output: str) -> None:
+    """The settings of a job, as JSON.
+
+    \b
+    Example:
+      dbutils-local jobs get 1 -o text > job.yml
+    """
     record = _open().get_job(job_id)
-    echo_json({"job_id": record.job_id, "created_time": record.created_at, "settings": record.settings})
+    if output == "json":
+        echo_json({"job_id": record.job_id, "created_time": record.created_at, "settings": record.settings})
+        return
+    import yaml
+
+    click.echo(yaml.safe_dump(dict(record.settings), sort_keys=False, allow_unicode=True), nl=False)
 
 
 @jobs.command()
-@click.argument("job_id", type=int)
+@click.argument("job_id", type=ID)
 @click.argument("spec", type=click.Path())
 @spec_options
 def update(job_id: int, spec: str, job: str | None, target: str | None, variables: Sequence[str]) -> None:
-    """Replace a job's settings by those of a SPEC."""
+    """Replace a job's settings by those of a SPEC.
+
+    \b
+    Example:
+      dbutils-local jobs update 1 job.yml
+    """
     from dbutils_local.spec.job import resolved
 
     source = _source(spec, job, target, variables)
@@ -103,19 +131,29 @@ def update(job_id: int, spec: str, job: str | None, target: str | None, variable
 
 
 @jobs.command()
-@click.argument("job_id", type=int)
+@click.argument("job_id", type=ID)
 def delete(job_id: int) -> None:
-    """Forget a job and cancel its active runs; its history stays."""
+    """Forget a job and cancel its active runs; its history stays.
+
+    \b
+    Example:
+      dbutils-local jobs delete 1
+    """
     _open().delete_job(job_id)
 
 
 @jobs.command("run-now")
-@click.argument("job_id", type=int)
+@click.argument("job_id", type=ID)
 @params_option
 @click.option("--no-wait", is_flag=True, help="Start it in a process of its own and print the run id.")
 @output_option
 def run_now(job_id: int, params: Sequence[str], no_wait: bool, output: str) -> None:
-    """Start a stored job."""
+    """Start a stored job.
+
+    \b
+    Example:
+      dbutils-local jobs run-now 1 -p day=2026-11-22
+    """
     from dbutils_local.cli.run import INTERRUPTED, exit_code, follow_here, show_end
 
     workspace = _open()
@@ -131,14 +169,24 @@ def run_now(job_id: int, params: Sequence[str], no_wait: bool, output: str) -> N
 
 
 @jobs.command()
-@click.argument("job_id", type=int)
+@click.argument("job_id", type=ID)
 def pause(job_id: int) -> None:
-    """Pause a job's trigger; run-now stays possible."""
+    """Pause a job's trigger; run-now stays possible.
+
+    \b
+    Example:
+      dbutils-local jobs pause 1
+    """
     _open().pause_job(job_id, True)
 
 
 @jobs.command()
-@click.argument("job_id", type=int)
+@click.argument("job_id", type=ID)
 def unpause(job_id: int) -> None:
-    """Let a job's trigger fire again."""
+    """Let a job's trigger fire again.
+
+    \b
+    Example:
+      dbutils-local jobs unpause 1
+    """
     _open().pause_job(job_id, False)

@@ -11,6 +11,8 @@ import click
 
 from dbutils_local.errors import UserError
 
+# Ids are 64-bit numbers in the store and on the wire.
+ID = click.IntRange(0, 2**63 - 1)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -38,21 +40,26 @@ def params_option(command: F) -> F:
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """`NAME=VALUE` texts as a mapping; `NAME=@file` reads the value from the file."""
+    """`NAME=VALUE` texts as a mapping; with `-p`, `NAME=@file` reads the value from the file."""
     result: dict[str, str] = {}
     for text in texts:
         name, mark, value = text.partition("=")
         if not mark or not name:
             raise UserError(f"{option} {text}: expected NAME=VALUE")
-        result[name] = _from_file(value[1:], text, option) if value.startswith("@") else value
+        # A bundle variable is taken as it stands, as the bundle's own tool takes it.
+        result[name] = _from_file(value[1:], text, option) if option == "-p" and value.startswith("@") else value
     return result
 
 
 def _from_file(name: str, text: str, option: str) -> str:
+    if not name:
+        raise UserError(f"{option} {text}: no file is named after the @")
     try:
         return Path(name).read_text("utf-8")
     except OSError as error:
         raise UserError(f"{option} {text}: cannot read {name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{option} {text}: {name} is not UTF-8 text (byte {error.start})") from error
 
 
 def task_values(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -75,6 +82,14 @@ def task_values(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
 def listed(texts: Sequence[str]) -> tuple[str, ...]:
     """`a,b` and repeated options as one list."""
     return tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
+
+
+def named(texts: Sequence[str], option: str) -> tuple[str, ...]:
+    """`listed`, where an option that names nothing (an empty variable in a script) would mean the opposite: all."""
+    found = listed(texts)
+    if texts and not found:
+        raise UserError(f"{option} {','.join(texts)!r}: names no task")
+    return found
 
 
 def echo_json(value: Any) -> None:

@@ -13,7 +13,7 @@ import click
 
 from dbutils_local.cli.options import (
     echo_json,
-    listed,
+    named,
     output_option,
     pairs,
     params_option,
@@ -82,9 +82,9 @@ def run(
         variables=pairs(variables, "--var"),
         arguments=arguments,
         params=pairs(params, "-p"),
-        only=listed(only),
+        only=named(only, "--only"),
         start=start,
-        stubs=listed(stubs),
+        stubs=named(stubs, "--stub"),
         stub_values=task_values(values),
         check=not no_check,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dbutils_local.cli.options import echo_json, echo_table, listed, output_option, pairs, params_option
+from dbutils_local.cli.options import ID, echo_json, echo_table, listed, named, output_option, pairs, params_option
 from dbutils_local.errors import NotFound, UserError
 
 if TYPE_CHECKING:
@@ -52,14 +52,19 @@ def _open() -> Workspace:
 def list_(
     job: str | None, states: Sequence[str], since: str | None, limit: int, token: str | None, output: str
 ) -> None:
-    """Runs, newest first."""
+    """Runs, newest first.
+
+    \b
+    Example:
+      dbutils-local runs list --job nightly --state FAILED --since 2d
+    """
     from dbutils_local.store.records import RunFilter
     from dbutils_local.views.snapshot import duration
 
     wanted = RunFilter(
         job_id=int(job) if job and job.isdigit() else None,
         name=job if job and not job.isdigit() else None,
-        states=tuple(word.upper() for word in listed(states)),
+        states=_states(listed(states)),
         since=_since(since) if since else None,
     )
     page = _open().runs(wanted, limit, token)
@@ -90,10 +95,15 @@ def list_(
 
 
 @runs.command()
-@click.argument("run_id", type=int)
+@click.argument("run_id", type=ID)
 @output_option
 def show(run_id: int, output: str) -> None:
-    """One run: states, times, attempts, parameters, values, errors."""
+    """One run: states, times, attempts, parameters, values, errors.
+
+    \b
+    Example:
+      dbutils-local runs show 17 -o json
+    """
     from dbutils_local.engine.drive import epoch_ms
     from dbutils_local.views import text
     from dbutils_local.views.snapshot import snapshot
@@ -114,11 +124,16 @@ def show(run_id: int, output: str) -> None:
 
 
 @runs.command("output")
-@click.argument("run_id", type=int)
+@click.argument("run_id", type=ID)
 @click.option("--task", metavar="K", help="One task (or iteration, as K[0]).")
 @output_option
 def output_(run_id: int, task: str | None, output: str) -> None:
-    """Exit values, task values and errors of a run's tasks."""
+    """Exit values, task values and errors of a run's tasks.
+
+    \b
+    Example:
+      dbutils-local runs output 17 --task load
+    """
     workspace = _open()
     state, key, _ = workspace.find(run_id)
     chosen = [_task(state, task or key)] if task or key else list(state.tasks.values())
@@ -155,48 +170,62 @@ def _output(workspace: Workspace, state: RunState, task: TaskState) -> dict[str,
 
 
 @runs.command()
-@click.argument("run_id", type=int)
+@click.argument("run_id", type=ID)
 @click.option("--task", metavar="K", help="One task only.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 def logs(run_id: int, task: str | None, follow: bool) -> None:
-    """What a run's tasks wrote to stdout and stderr."""
+    """What a run's tasks wrote to stdout and stderr.
+
+    \b
+    Example:
+      dbutils-local runs logs 17 --task load -f
+    """
     workspace = _open()
     state, key, _ = workspace.find(run_id)
     if task:
         _task(state, task)
     seen: dict[str, int] = {}
+    last = ""
     while True:
         state = workspace.state(state.run_id)
         done = state.is_final
         for item in list(state.tasks.values()):
             if item.attempts and (task or key or item.key) == item.key:
-                _print_new(workspace, state, item, seen)
+                last = _print_new(workspace, state, item, seen, last)
         if done or not follow:
             return
         time.sleep(0.3)
 
 
-def _print_new(workspace: Workspace, state: RunState, item: TaskState, seen: dict[str, int]) -> None:
+def _print_new(workspace: Workspace, state: RunState, item: TaskState, seen: dict[str, int], last: str) -> str:
+    """Print what the task's attempts have written since; the name of the attempt that wrote last."""
     for attempt in item.attempts:
         name = f"{item.key} attempt {attempt.number}"
         text = workspace.logs(state.run_id, item.key, attempt.number)
         if len(text) > seen.get(name, 0):
-            if name not in seen:
+            if name != last:
                 click.echo(f"==> {name} <==")
             click.echo(text[seen.get(name, 0) :], nl=False)
             seen[name] = len(text)
+            last = name
+    return last
 
 
 @runs.command()
-@click.argument("run_id", type=int)
+@click.argument("run_id", type=ID)
 def cancel(run_id: int) -> None:
-    """Cancel a run, or with a task run id one task of it."""
+    """Cancel a run, or with a task run id one task of it.
+
+    \b
+    Example:
+      dbutils-local runs cancel 17
+    """
     _open().cancel(run_id)
     click.echo(f"cancel of {run_id} requested", err=True)
 
 
 @runs.command()
-@click.argument("run_id", type=int)
+@click.argument("run_id", type=ID)
 @click.option("--tasks", multiple=True, metavar="a,b", help="Exactly these tasks.")
 @click.option("--all-failed", is_flag=True, help="Every task that did not succeed (the default).")
 @click.option("--dependents", is_flag=True, help="And everything below them.")
@@ -205,7 +234,12 @@ def cancel(run_id: int) -> None:
 def repair(
     run_id: int, tasks: Sequence[str], all_failed: bool, dependents: bool, params: Sequence[str], output: str
 ) -> None:
-    """Run failed or named tasks of a finished run again, with the spec and the code as they are now."""
+    """Run failed or named tasks of a finished run again, with the spec and the code as they are now.
+
+    \b
+    Example:
+      dbutils-local runs repair 17 --tasks load --dependents -p day=2026-11-22
+    """
     from dbutils_local import intake
     from dbutils_local.cli.run import INTERRUPTED, exit_code, follow_here, show_end
 
@@ -215,7 +249,7 @@ def repair(
     state = workspace.state(run_id)
     workspace.repair(
         run_id,
-        rerun_tasks=listed(tasks),
+        rerun_tasks=named(tasks, "--tasks"),
         rerun_all_failed_tasks=not tasks,
         rerun_dependent_tasks=dependents,
         latest_repair_id=state.repairs[-1].repair_id if state.repairs else None,
@@ -229,10 +263,15 @@ def repair(
 
 
 @runs.command()
-@click.argument("run_id", type=int)
+@click.argument("run_id", type=ID)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def export(run_id: int, file: Path) -> None:
-    """Write the run as one self-contained HTML page."""
+    """Write the run as one self-contained HTML page.
+
+    \b
+    Example:
+      dbutils-local runs export 17 run17.html
+    """
     page = _open().export(run_id)
     try:
         file.write_text(page, encoding="utf-8")
@@ -242,9 +281,14 @@ def export(run_id: int, file: Path) -> None:
 
 
 @runs.command()
-@click.argument("run_id", type=int)
+@click.argument("run_id", type=ID)
 def delete(run_id: int) -> None:
-    """Forget a finished run and what it left behind."""
+    """Forget a finished run and what it left behind.
+
+    \b
+    Example:
+      dbutils-local runs delete 17
+    """
     _open().delete_run(run_id)
 
 
@@ -254,13 +298,23 @@ def _task(state: RunState, key: str | None) -> TaskState:
     return state.tasks[key]
 
 
+def _states(words: Sequence[str]) -> tuple[str, ...]:
+    from dbutils_local.core.state import LifeCycle, Result
+
+    known = [*LifeCycle, *Result]
+    for word in words:
+        if word.upper() not in known:
+            raise UserError(f"--state {word}: expected one of {', '.join(known)}")
+    return tuple(word.upper() for word in words)
+
+
 def _since(text: str) -> int:
     ago = _AGO.fullmatch(text)
-    if ago:
-        return int((datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})).timestamp() * 1000)
     try:
+        if ago:
+            return int((datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})).timestamp() * 1000)
         return int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UserError(f"--since {text}: expected a time such as 2026-11-22T10:00 or an age such as 12h") from error
 
 

@@ -35,7 +35,12 @@ def _vault() -> Vault:
 @secrets.command("create-scope")
 @click.argument("scope")
 def create_scope(scope: str) -> None:
-    """Make an empty scope."""
+    """Make an empty scope.
+
+    \b
+    Example:
+      dbutils-local secrets create-scope jdbc
+    """
     _vault().store.create_scope(scope)
 
 
@@ -44,7 +49,12 @@ def create_scope(scope: str) -> None:
 @click.argument("key")
 @click.option("--string-value", help="The value; other programs of this machine can read it while the command runs.")
 def put_secret(scope: str, key: str, string_value: str | None) -> None:
-    """Keep a secret; without --string-value it is asked for, or read from stdin."""
+    """Keep a secret; without --string-value it is asked for, or read from stdin.
+
+    \b
+    Example:
+      dbutils-local secrets put-secret jdbc password < password.txt
+    """
     value = string_value if string_value is not None else _asked()
     _vault().store.write(scope, key, value.encode("utf-8"))
 
@@ -58,7 +68,12 @@ def _asked() -> str:
 @secrets.command("list-scopes")
 @output_option
 def list_scopes(output: str) -> None:
-    """The scopes' names."""
+    """The scopes' names.
+
+    \b
+    Example:
+      dbutils-local secrets list-scopes
+    """
     _names(_vault().scopes(), output, "name")
 
 
@@ -66,7 +81,12 @@ def list_scopes(output: str) -> None:
 @click.argument("scope")
 @output_option
 def list_secrets(scope: str, output: str) -> None:
-    """The keys of a scope; never their values."""
+    """The keys of a scope; never their values.
+
+    \b
+    Example:
+      dbutils-local secrets list-secrets jdbc
+    """
     _names(_vault().keys(scope), output, "key")
 
 
@@ -74,14 +94,24 @@ def list_secrets(scope: str, output: str) -> None:
 @click.argument("scope")
 @click.argument("key")
 def delete_secret(scope: str, key: str) -> None:
-    """Forget a secret."""
+    """Forget a secret.
+
+    \b
+    Example:
+      dbutils-local secrets delete-secret jdbc password
+    """
     _vault().store.remove(scope, key)
 
 
 @secrets.command("delete-scope")
 @click.argument("scope")
 def delete_scope(scope: str) -> None:
-    """Forget a scope with all in it."""
+    """Forget a scope with all in it.
+
+    \b
+    Example:
+      dbutils-local secrets delete-scope jdbc
+    """
     _vault().store.remove_scope(scope)
 
 

@@ -59,7 +59,8 @@ def _taken(spec: str, target: str | None, variables: dict[str, str]) -> tuple[In
     except InvalidSpec as error:
         return None, list(error.problems)
     except UserError as error:
-        return None, [Problem(str(error), Path(spec))]
+        # Most of these sentences name the file themselves.
+        return None, [Problem(str(error).removeprefix(f"{spec}: "), Path(spec))]
     return taken, list(taken.problems)
 
 

@@ -50,7 +50,7 @@ def _run(face: Face, words: Sequence[str], cell: str | None) -> RunResult:
 def asked(face: Face, words: Sequence[str], cell: str | None) -> tuple[Asking, int]:
     """The request the words of `run` stand for, checked (with `cell` its text is the spec), and --max-concurrency."""
     from dbutils_local.asking import Asking
-    from dbutils_local.cli.options import listed, pairs, task_values
+    from dbutils_local.cli.options import named, pairs, task_values
     from dbutils_local.cli.run import run
 
     given = _parameters(run, words if cell is None else [str(_place(face)), *words])
@@ -61,9 +61,9 @@ def asked(face: Face, words: Sequence[str], cell: str | None) -> tuple[Asking, i
         variables=pairs(given["variables"], "--var"),
         arguments=given["arguments"],
         params=pairs(given["params"], "-p"),
-        only=listed(given["only"]),
+        only=named(given["only"], "--only"),
         start=given["start"],
-        stubs=listed(given["stubs"]),
+        stubs=named(given["stubs"], "--stub"),
         stub_values=task_values(given["values"]),
         check=not given["no_check"],
         settings=face.session.settings,
