@@ -34,7 +34,7 @@ appender.console.layout.pattern = %d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex
 
 def active() -> Any | None:
     """The session in use in this process, None when nothing has started one."""
-    if _session is not None:
+    if _session is not None and not _is_stopped(_session):
         return _session
     if "pyspark.sql" not in sys.modules:
         return None
@@ -50,7 +50,7 @@ def session(settings: Settings, environ: Mapping[str, str] | None = None) -> Any
     """
     global _session
     with _lock:
-        if _session is None:
+        if _session is None or _is_stopped(_session):
             _session = _start(settings, os.environ if environ is None else environ)
         return _session
 
@@ -65,6 +65,12 @@ def stop() -> None:
             surface.remove()
             _session.stop()
             _session = None
+
+
+def _is_stopped(spark: Any) -> bool:
+    """Whether the user's code ended it with `spark.stop()`; sessions of Spark Connect cannot be asked."""
+    context = getattr(spark, "_sc", None)
+    return context is not None and getattr(context, "_jsc", None) is None
 
 
 def _start(settings: Settings, environ: Mapping[str, str]) -> Any:
@@ -244,6 +250,7 @@ def _why_not(error: Exception, log: Path) -> str:
 def _sail() -> Any:
     if not _installed("pyspark.sql"):
         raise MissingExtra("spark (spark_engine = sail)", "sail")
+    os.environ.setdefault("RUST_LOG", "error")  # it tells of every session on stderr
     from pysail.spark import SparkConnectServer
     from pyspark.sql import SparkSession
 

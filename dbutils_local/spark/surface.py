@@ -71,7 +71,7 @@ class Surface:
         self.settings = settings
         self.delta = settings.delta_jars is not None
         self.catalog = DEFAULT_CATALOG
-        self.warehouse = Warehouse(spark, settings.home / "spark-warehouse")
+        self.warehouse = Warehouse(spark, settings.home / "spark-warehouse", self.tell)
         self._mounts = Mounts(settings.home)
         self._told: set[str] = set()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,9 @@ class Manifest:
 class Warehouse:
     """One session's view of the shared tables: `absorb` what others did, `publish` what this one did."""
 
-    def __init__(self, spark: Any, folder: Path) -> None:
+    def __init__(self, spark: Any, folder: Path, tell: Callable[[str], None] = print) -> None:
         self._spark = spark
+        self._tell = tell
         self._path = folder / FILE
         self._lock = folder / "catalog.lock"
         self._state = spark._jsparkSession.sessionState()
@@ -78,24 +80,25 @@ class Warehouse:
 
     def publish(self, catalogs: list[str] | None = None, rows: bool = True) -> None:
         """Write down the schemas, tables and views as they are now; `rows`: that rows may have changed too."""
-        mine = self._tables()
+        mine, schemas = self._tables(), self._schemas()
+        dropped = {name for name in self._stamps if name not in mine}
+        changed = {name for name, look in mine.items() if self._stamps.get(name) != look}
+        gone = {name for name in self._manifest.schemas if name not in schemas}
         with exclusive(self._lock):
             manifest = Manifest.read(self._path)
             if manifest.version != self._manifest.version:
-                self._absorb(manifest, keep=set(mine) ^ set(self._stamps))
-                mine = self._tables()
-            manifest.schemas = self._schemas()
-            for name in set(self._stamps) - set(mine):
+                # Another session was here since the last look: its news first, but not over this session's own.
+                self._absorb(manifest, keep=dropped | changed | gone)
+            for name in dropped:
                 manifest.tables.pop(name, None)
-            for name, look in mine.items():
-                if self._stamps.get(name) != look or name not in manifest.tables:
-                    manifest.tables[name] = self._described(name, look)
+            manifest.tables |= {name: self._described(name, mine[name]) for name in changed}
+            manifest.schemas = self._schemas()
             manifest.catalogs = sorted({*manifest.catalogs, *(catalogs or [])})
             manifest.version += 1
             manifest.data += rows
             manifest.write(self._path)
             now = self._path.stat()
-            self._manifest, self._stamps, self._seen = manifest, mine, (now.st_mtime_ns, now.st_size)
+            self._manifest, self._stamps, self._seen = manifest, self._tables(), (now.st_mtime_ns, now.st_size)
 
     def forget_catalog(self, name: str) -> None:
         """Take a catalog's name away."""
@@ -154,7 +157,7 @@ class Warehouse:
             if name not in manifest.schemas and name in self._manifest.schemas and name != "default":
                 self._forget_schema(name, own)
         for name, location in manifest.schemas.items():
-            if name != "default":
+            if name != "default" and name not in own:
                 self._quietly(f"CREATE SCHEMA IF NOT EXISTS `{name}` LOCATION '{location}'")
         for name in [one for one in self._stamps if one not in manifest.tables and one not in own]:
             self._forget(name)
@@ -163,14 +166,36 @@ class Warehouse:
             for name, entry in manifest.tables.items()
             if name not in own and self._published(name) != entry["look"]
         }
-        for name, entry in sorted(wanted.items(), key=lambda item: item[1]["kind"] == _VIEW):
-            self._create(name, entry)
+        self._create_all(wanted)
         if manifest.data != self._manifest.data:
             self._state.catalog().invalidateAllCachedTables()
         self._manifest = manifest
-        self._stamps = (
-            self._tables() if wanted or not self._stamps else {k: v for k, v in self._tables().items() if k not in own}
-        )
+        self._stamps = self._tables()
+
+    def _create_all(self, wanted: dict[str, dict[str, str]]) -> None:
+        """Register tables, then views as often as that helps: they may read each other.
+
+        What cannot be registered (a view whose table was dropped, files that went) is told and left out: one broken
+        thing must not keep the session from the others.
+        """
+        waiting = sorted(wanted.items(), key=lambda item: item[1]["kind"] == _VIEW)
+        while waiting:
+            failed = [(name, entry, why) for name, entry in waiting if (why := self._try_to_create(name, entry))]
+            if len(failed) == len(waiting):
+                for name, entry, why in failed:
+                    self._tell(f"{'view' if entry['kind'] == _VIEW else 'table'} {name} cannot be used: {why}")
+                return
+            waiting = [(name, entry) for name, entry, _ in failed]
+
+    def _try_to_create(self, name: str, entry: dict[str, str]) -> str | None:
+        """Register one table or view; why not, if it cannot be."""
+        from pyspark.errors import PySparkException
+
+        try:
+            self._create(name, entry)
+        except PySparkException as error:
+            return str(error).splitlines()[0]
+        return None
 
     def _published(self, name: str) -> str | None:
         known = self._manifest.tables.get(name)

@@ -12,7 +12,7 @@ import pytest
 from dbutils_local import spark as local_spark
 from dbutils_local.errors import NotSupportedHere
 from dbutils_local.settings import Settings
-from dbutils_local.spark.warehouse import Warehouse
+from dbutils_local.spark.warehouse import Manifest, Warehouse
 from dbutils_local.sql.engine import StatementFailed
 from dbutils_local.sql.spark_engine import SparkEngine
 
@@ -176,6 +176,22 @@ def test_another_session_finds_tables_views_and_partitions(spark: Any, spark_hom
     assert not (spark_home / "spark-warehouse" / "shared.db" / "t").exists(), (
         "a table taken over is still a managed one"
     )
+
+
+def test_what_is_dropped_while_another_session_writes_stays_dropped(spark: Any, spark_home: Path) -> None:
+    spark.sql("CREATE SCHEMA IF NOT EXISTS racing")
+    spark.sql("CREATE OR REPLACE TABLE racing.t AS SELECT 1 AS a")
+    path = spark_home / "spark-warehouse" / "catalog.json"
+    _our_warehouse()._external.dropTable("racing", "t", True, True)
+    others = Manifest.read(path)
+    others.version += 1
+    others.catalogs = [*others.catalogs, "theirs"]
+    others.write(path)
+    _our_warehouse().publish()
+    written = Manifest.read(path)
+    assert "racing.t" not in written.tables
+    assert "theirs" in written.catalogs
+    spark.sql("DROP CATALOG theirs")
 
 
 def _our_warehouse() -> Warehouse:
