@@ -146,13 +146,25 @@ class Children:
             to_nbformat(read(child.file)),
             output=child.executed,
             birth=birth,
-            environ={name: value for name, value in os.environ.items() if name != environment.VARIABLE},
+            environ=self._environ(),
             cwd=child.file.parent,
             stop=stop,
             timeout=timeout or None,
             forkserver=birth.forkserver,
             parameters=arguments,
         )
+
+    def _environ(self) -> dict[str, str]:
+        """This process's environment; a child's SQL runs where its caller's does, for it reads the same tables."""
+        from dbutils_local import spark
+        from dbutils_local.sql.choice import VARIABLE, environment_for
+
+        birth, settings = self._session.birth, self._session.settings
+        files = [birth.notebook_file] if birth.notebook_file else []
+        engine = environment_for(settings, files, birth.workspace_root)
+        if not engine and settings.sql_engine == "auto" and spark.active() is not None:
+            engine = {VARIABLE: "spark"}
+        return {name: value for name, value in os.environ.items() if name != environment.VARIABLE} | engine
 
     def _conclude(self, child: ChildRun, result: NotebookRun) -> str | None:
         state = state_of(result)

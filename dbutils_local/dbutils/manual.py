@@ -212,9 +212,11 @@ def of_module(name: str) -> str:
 
 
 def of_command(name: str, command: str) -> str:
-    """What `dbutils.<name>.help("command")` prints; ValueError names the commands there are."""
-    commands = MODULES[name].commands
-    if command not in commands:
-        raise ValueError(f"dbutils.{name} has no command {command!r}; it has: {', '.join(commands) or 'none'}")
-    found = commands[command]
+    """What `dbutils.<name>.help("command")` prints, upper and lower case being one; ValueError names what there is."""
+    commands = {known.lower(): found for known, found in MODULES[name].commands.items()}
+    if command.lower() not in commands:
+        raise ValueError(
+            f"dbutils.{name} has no command {command!r}; it has: {', '.join(MODULES[name].commands) or 'none'}"
+        )
+    found = commands[command.lower()]
     return f"{found.description}.\n\n{found.signature}"

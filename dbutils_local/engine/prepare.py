@@ -24,6 +24,7 @@ from dbutils_local.paths import Places, to_local, workspace_candidates
 from dbutils_local.settings import PREFIX, Settings
 from dbutils_local.spec.job import JobSettings
 from dbutils_local.spec.tasks import Library, Task
+from dbutils_local.sql.choice import environment_for
 from dbutils_local.store import artifacts
 
 # Paths that are no workspace paths: DBFS, volumes, mounts, and URLs.
@@ -44,7 +45,9 @@ class TaskPreparation(Preparation):
     redact: Callable[[str], str] = lambda text: text
     secret: Callable[[str, str], bytes | None] = lambda scope, key: None
     _tasks: dict[str, Task] = field(default_factory=dict)
+    _base: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     _seen: Mapping[str, Any] | None = None
+    _sql: Mapping[str, str] = field(default_factory=dict)
     _job: JobSettings = field(default_factory=JobSettings)
 
     def start(self, state: RunState, key: str, task_run_id: int, stop: StopToken, at: int) -> Started | Refused:
@@ -81,6 +84,7 @@ class TaskPreparation(Preparation):
         if self._seen is not state.settings:
             self._job = JobSettings.model_validate(dict(state.settings))
             self._tasks = {task.task_key: task for task in self._job.tasks or ()}
+            self._sql = environment_for(self.settings, _notebooks(state), Path(state.workspace_root or "."))
             self._seen = state.settings
         task = self._tasks[task_state.parent or task_state.key]
         if task_state.parent is not None:
@@ -162,8 +166,16 @@ class TaskPreparation(Preparation):
         )
 
     def _environ(self, state: RunState, task: Task) -> Mapping[str, str]:
-        own = {**os.environ, f"{PREFIX}HOME": str(self.settings.home), f"{PREFIX}WORKSPACE": state.workspace_root or ""}
-        return {**_job_variables(self._job, task, Path(state.spec_folder or "."), self.secret), **own}
+        own = {**self._base, f"{PREFIX}HOME": str(self.settings.home), f"{PREFIX}WORKSPACE": state.workspace_root or ""}
+        return {
+            **self._sql,
+            **_job_variables(self._job, task, Path(state.spec_folder or "."), self.secret),
+            **own,
+        }
+
+
+def _notebooks(state: RunState) -> list[Path]:
+    return [Path(file) for name, file in state.files.items() if name.endswith("notebook_path")]
 
 
 def _dependencies(job: JobSettings, task: Task, files: Mapping[str, str]) -> tuple[str, ...]:

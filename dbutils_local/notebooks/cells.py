@@ -152,8 +152,19 @@ def classify(source: str, language: Language = Language.PYTHON) -> ParsedCell:
     if at is None or found is None:
         kind = _OF_LANGUAGE[language] if source.strip() else CellKind.EMPTY
         return ParsedCell(kind, body=source)
+    lines = _run_on_one_line(lines, at, found)
+    found = _MAGIC.match(lines[at]) or found
     rest = "\n".join(lines[at + 1 :])
     return ParsedCell(_kind(found), found["name"], found["rest"].strip(), rest, line=at, body_line=at + 1)
+
+
+def _run_on_one_line(lines: list[str], at: int, found: re.Match[str]) -> list[str]:
+    """The lines with the path of a lone `%run` brought up from below it, so that their number stays."""
+    below = [i for i, line in enumerate(lines) if i > at and line.strip()]
+    if found["marks"] != "%" or found["name"] != "run" or found["rest"].strip() or not below:
+        return lines
+    path = lines[below[0]].strip()
+    return [f"{line.rstrip()} {path}" if i == at else "" if i == below[0] else line for i, line in enumerate(lines)]
 
 
 def _kind(found: re.Match[str]) -> CellKind:
@@ -178,13 +189,16 @@ def cell_to_python(source: str) -> str:
     """What IPython is to run for a cell as Databricks writes it; a pure input transformer (guides: single-% cells).
 
     `%sql`, `%md`, `%sh`, `%fs`, `%scala` and `%r` cells become `%%name` cells, their body untouched; `%python` cells
-    become their body; `%skip` cells become one line that says so. Everything else comes back as it was.
+    become their body; `%skip` cells become one line that says so; a path below a lone `%run` comes up beside it.
+    Everything else comes back as it was.
     """
     lines = source.split("\n")
     at = magic_line(lines)
     found = _MAGIC.match(lines[at]) if at is not None else None
-    if at is None or found is None or found["marks"] != "%" or found["name"] not in _WHOLE_CELL:
+    if at is None or found is None or found["marks"] != "%":
         return source
+    if found["name"] not in _WHOLE_CELL:
+        return "\n".join(_run_on_one_line(lines, at, found))
     rest, body = found["rest"], lines[at + 1 :]
     match _WHOLE_CELL[found["name"]]:
         case CellKind.PYTHON:

@@ -8,7 +8,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from dbutils_local.errors import UserError
-from dbutils_local.notebooks.cells import CellKind, LineMagic, ParsedCell, RunCall, classify, line_magics, parse_run
+from dbutils_local.notebooks.cells import (
+    CellKind,
+    LineMagic,
+    ParsedCell,
+    RunCall,
+    cell_to_python,
+    classify,
+    line_magics,
+    parse_run,
+)
 from dbutils_local.notebooks.document import DATABRICKS_NOTEBOOK, Cell, CellType, Document, Language
 from dbutils_local.notebooks.ipython_syntax import parse_cell
 
@@ -124,7 +133,7 @@ def _read_cell(cell: Cell, number: int, language: Language, found: Facts) -> Non
         case CellKind.PYTHON if parsed.magic == "python":
             _read_python(parsed.code, cell, number, parsed.code_line, found)
         case CellKind.PYTHON | CellKind.PIP | CellKind.RUN | CellKind.RESTART:
-            _read_python(cell.source, cell, number, 0, found)
+            _read_python(cell_to_python(cell.source), cell, number, 0, found)
         case CellKind.CELL_MAGIC:
             _read_cell_magic(parsed, cell, number, found)
         case _:

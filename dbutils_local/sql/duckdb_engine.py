@@ -308,12 +308,25 @@ class DuckDbEngine:
         for query, message in step.checks:
             if connection.execute(query).fetchone() is not None:
                 raise UserError(message)
-        answer = self._in_transaction(step.statements)
+        answer = self._in_transaction(tuple(map(self._as_kept, step.statements)))
         self._forget_dropped_views()
         columns, row = _counts(step.count, answer)
         if not columns:
             return StatementResult(text, notice=step.notice)
         return self._rows(text, columns, [row], step.notice, cast="BIGINT")
+
+    def _as_kept(self, statement: str) -> str:
+        """DROP TABLE as DROP VIEW where the table is one over files, which is kept as a view that reads them."""
+        head, _, table = statement.partition("DROP TABLE ")
+        if head or not table:
+            return statement
+        readers = self._connection.execute(
+            "SELECT database_name, schema_name, view_name FROM duckdb_views() "
+            "WHERE NOT internal AND regexp_matches(sql, '(?i) FROM read_(csv|json|parquet|text)')"
+        ).fetchall()
+        bare = table.removeprefix("IF EXISTS ").replace('"', "").lower()
+        known = {".".join(parts).lower() for parts in readers}
+        return f"DROP VIEW {table}" if bare in known else statement
 
     def _in_transaction(self, statements: Sequence[str]) -> list[tuple[Any, ...]]:
         """Run all or none; the rows the statement that changes rows answered with."""

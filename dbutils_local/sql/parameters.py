@@ -174,7 +174,16 @@ def _create_widget(sql: str, words: list[Token]) -> CreateWidget:
         return CreateWidget(kind, name, unquote(default.text))
     if rest[0].word != "CHOICES" or kind == "text" or len(rest) < 2:
         raise UserError(f"expected {form}, found: {sql.strip()}")
-    return CreateWidget(kind, name, unquote(default.text), sql[rest[1].start :].strip().rstrip(";").strip())
+    return CreateWidget(kind, name, unquote(default.text), _choices(sql[rest[1].start :].strip().rstrip(";").strip()))
+
+
+def _choices(query: str) -> str:
+    """The query behind CHOICES; round brackets may stand about it: `CHOICES (VALUES 'a', 'b')`."""
+    words = code(query)
+    if not words or words[0].text != "(" or words[-1].text != ")":
+        return query
+    inner = query[words[0].end : words[-1].start].strip()
+    return f"SELECT * FROM ({inner})" if words[1].word == "VALUES" else inner
 
 
 def _widget_name(token: Token) -> str:

@@ -423,6 +423,7 @@ def _rules() -> Mapping[type, Rewrite]:
         exp.Initcap: lambda node, _: call("dbx_initcap", node.this),
         exp.DayOfWeek: lambda node, _: call("dbx_dayofweek", node.this),
         exp.Exists: _exists,
+        exp.Reduce: _reduce,
         exp.FromJson: _from_json,
         exp.JSONExtract: _json_path,
         exp.JSONExtractScalar: _json_path,
@@ -662,6 +663,17 @@ def _exists(node: Any, _: Scope) -> Any:
     """exists(array, x -> test); EXISTS (query) is another thing of the same name."""
     test = node.args.get("expression")
     return node if test is None else call("dbx_exists", call("list_transform", node.this, test))
+
+
+def _reduce(node: Any, _: Scope) -> Any:
+    """reduce(array, start, merge, finish): DuckDB's has no finish, so that is applied to a list of the one result."""
+    from sqlglot import exp
+
+    finish = node.args.get("finish")
+    if finish is None:
+        return node
+    result = exp.Reduce(this=node.this, initial=node.args["initial"], merge=node.args["merge"])
+    return call("list_extract", call("list_transform", exp.array(result), finish), exp.Literal.number(1))
 
 
 def _json_path(node: Any, _: Scope) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbutils_local.dbutils.children import guard_interrupts
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from dbutils_local.dbutils.session import Session
     from dbutils_local.result import RunResult
+    from dbutils_local.settings import Settings
     from dbutils_local.sql.engine import Engine
     from jupyter_ext.kernel.bar import Bar
     from jupyter_ext.kernel.panel import Panel
@@ -59,6 +61,7 @@ class Face:
         self.ip = ip
         self.curtain = Curtain(ip, lambda: current_session().redactor)
         self.including: list[Path] = []  # files on their way in by %run, the innermost last
+        self.is_reading = False  # a cell that comes in by %run is being transformed
         self.panel: Panel | None = None
         self.bar: Bar | None = None
         self._undo = ExitStack()
@@ -143,11 +146,11 @@ class Face:
 
         if self.bar is None:
             self.bar = Bar(
-                OnChange(self.session.settings.on_widget_change), expected=LABEXTENSION in self.session.environ
+                OnChange.of(self.session.settings.on_widget_change), expected=LABEXTENSION in self.session.environ
             )
             self.bar.open()
             self._undo.callback(self.bar.close)
-        self.panel = Panel(self.session.widgets, self.bar, by_name=self.session.settings.widget_order == "name")
+        self.panel = Panel(self.session.widgets, self.bar, order=self.session.settings.widget_order)
 
     def remove(self) -> None:
         """Undo `install` and `bind`."""
@@ -157,24 +160,41 @@ class Face:
         shims.uninstall()
         if self.panel is not None:
             self.panel.close()
-        for name, value in self._bound.items():
+        for name, value in (self._bound | self._lazy_names()).items():
             if self.ip.user_ns.get(name) is value:
                 self.ip.drop_by_id({name: value})
         for engine in self._engines.values():
             engine.close()
         self._undo.close()
 
+    def _lazy_names(self) -> dict[str, Any]:
+        """What stands for Spark and was never touched."""
+        from dbutils_local.spark import Lazy
+
+        return {name: value for name, value in self.ip.user_ns.items() if isinstance(value, Lazy)}
+
     def engine(self) -> Engine:
-        """What runs `%sql` now: Spark once a session is in use, else the embedded engine; each kept for its views."""
+        """What runs `%sql` now: Spark where it is or will be in use, else the embedded one; both keep their views."""
         from dbutils_local import spark
         from dbutils_local.sql.engine import engine_for
 
         settings = self.session.settings
+        if self._spark_is_to_come(settings):
+            settings = replace(settings, sql_engine="spark")
         running = spark.active()
         name = "spark" if running is not None or settings.sql_engine == "spark" else "duckdb"
         if name not in self._engines:
             self._engines[name] = engine_for(settings, running, lambda: spark.session(settings))
         return self._engines[name]
+
+    def _spark_is_to_come(self, settings: Settings) -> bool:
+        """Whether another cell of this notebook uses Spark, which would not see the embedded engine's tables."""
+        from dbutils_local.sql.choice import environment_for
+
+        birth = self.session.birth
+        if self._engines or birth.notebook_file is None:
+            return "spark" in self._engines
+        return bool(environment_for(settings, [birth.notebook_file], birth.workspace_root))
 
     def was_shown(self, result: RunResult) -> None:
         """This value's live picture stands in the cell already: as the cell's last expression it is not shown again."""

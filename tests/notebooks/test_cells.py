@@ -134,3 +134,9 @@ def test_run_lines_are_read(line: str, path: str, arguments: dict[str, str | Wid
 def test_a_run_line_that_cannot_be_read_says_why(line: str, message: str) -> None:
     with pytest.raises(UserError, match=message.replace("$", r"\$")):
         parse_run(line)
+
+
+def test_the_path_of_a_run_may_stand_below_it() -> None:
+    source = '\n%run\n\n "../lib/Core Notebook" $a="1"\n'
+    assert parse_run(classify(source).argument).path == "../lib/Core Notebook"
+    assert cell_to_python(source) == '\n%run "../lib/Core Notebook" $a="1"\n\n\n'

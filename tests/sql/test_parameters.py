@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from dbutils_local.errors import UserError
@@ -127,3 +130,13 @@ def test_widget_statements_become_records(text: str, widget: CreateWidget | Remo
 def test_a_malformed_widget_statement_says_what_was_expected(text: str) -> None:
     with pytest.raises(UserError, match=r"WIDGET|default"):
         parse_widget_statement(text)
+
+
+@pytest.mark.parametrize(
+    "choices", ["(VALUES 'a', 'b')", "(SELECT 'a' UNION SELECT 'b')", "SELECT 'a' UNION SELECT 'b'"]
+)
+def test_choices_may_stand_in_brackets(choices: str, rows: Callable[..., Any]) -> None:
+    found = parse_widget_statement(f"CREATE WIDGET DROPDOWN w DEFAULT 'a' CHOICES {choices}")
+    assert isinstance(found, CreateWidget)
+    assert found.choices is not None
+    assert sorted(rows(found.choices)) == [("a",), ("b",)]

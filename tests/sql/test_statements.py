@@ -191,3 +191,7 @@ def test_python_variables_are_not_tables(engine: DuckDbEngine) -> None:
     assert len(frame) == 1
     with pytest.raises(StatementFailed, match="TABLE_OR_VIEW_NOT_FOUND"):
         engine.execute("SELECT * FROM frame")
+
+
+def test_reduce_may_have_a_finish(rows: Callable[..., Rows]) -> None:
+    assert rows("SELECT reduce(array(10, 20), 0, (t, a) -> t + a, a -> a * 2)") == [(60,)]

@@ -363,3 +363,14 @@ def test_cloning_and_like_copy_rows_and_columns(rows: Callable[..., Rows]) -> No
         "CLONE t; CREATE TABLE l LIKE t"
     )
     assert (rows("SELECT * FROM d"), rows("SELECT * FROM s"), rows("SELECT * FROM l")) == ([(1,)], [(1,)], [])
+
+
+def test_a_table_over_files_can_be_dropped_and_made_again(tmp_path: Path, rows: Callable[..., Rows]) -> None:
+    (tmp_path / "mnt").mkdir()
+    (tmp_path / "mnt" / "d.json").write_text('{"a": 1}\n')
+    for _ in range(2):
+        rows("DROP TABLE IF EXISTS raw; CREATE TABLE raw USING json OPTIONS (path '/mnt/d.json')")
+    assert rows("SELECT a FROM raw") == [(1,)]
+    rows("DROP TABLE raw; CREATE VIEW real AS SELECT 1 AS x")
+    with pytest.raises(StatementFailed, match="View"):
+        rows("DROP TABLE real")
