@@ -8,6 +8,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from dbutils_local.errors import UserError
+
 TARGET = "dbutils_local.bar"
 HEAD_START = 0.3  # seconds
 
@@ -18,6 +20,15 @@ class OnChange(Enum):
     RUN_NOTEBOOK = "run_notebook"
     RUN_ACCESSED = "run_accessed_commands"
     NOTHING = "do_nothing"
+
+    @classmethod
+    def of(cls, word: str) -> OnChange:
+        """The setting `on_widget_change` as people write it."""
+        try:
+            return cls(word)
+        except ValueError:
+            known = ", ".join(one.value for one in cls)
+            raise UserError(f"the setting on_widget_change cannot be {word!r}; known ones: {known}") from None
 
 
 class Bar:

@@ -8,6 +8,7 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from subprocess import CalledProcessError
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ def catch_endings(face: Face, undo: ExitStack) -> None:
             case _:
                 show_to_the_callers_line(shell, kind, error, trace)
 
-    ip.set_custom_exc((NotebookExit, RestartPython, DbutilsLocalError, JavaError), handle)
+    ip.set_custom_exc((NotebookExit, RestartPython, DbutilsLocalError, JavaError, CalledProcessError), handle)
 
     def put_back() -> None:
         ip.custom_exceptions, ip.CustomTB = before, tb_before

@@ -52,7 +52,7 @@ async def include(face: Face, line: str) -> None:
         for piece in pieces:
             face.prepare(piece.source)
             try:
-                await run_piece(face.ip, piece)
+                await run_piece(face, piece)
             except Exception as error:
                 _name_the_place(error, piece, path)
                 raise
@@ -128,10 +128,15 @@ def _stands_there(path: Path, cell: Cell) -> bool:
     return all(linecache.getline(str(path), at).rstrip() == text.rstrip() for at, text in lines)
 
 
-async def run_piece(ip: Any, piece: Piece) -> None:
+async def run_piece(face: Face, piece: Piece) -> None:
     """Run one cell as IPython runs its own: magics, top-level await, the last expression shown; errors are raised."""
     __tracebackhide__ = True
-    code = ip.transform_cell(piece.source)
+    ip = face.ip
+    face.is_reading = True
+    try:
+        code = ip.transform_cell(piece.source)
+    finally:
+        face.is_reading = False
     _remember(piece, code)
     tree = _parsed(ip, code, piece)
     tree = ip.transform_ast(tree)

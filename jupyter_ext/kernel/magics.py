@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 from collections.abc import Callable
@@ -32,7 +33,11 @@ def install(face: Face, undo: ExitStack) -> None:
     for name in REFUSED:
         _register(face.ip, _refusal(name), name, ("line", "cell"), undo)
     _transform(face.ip.input_transformers_cleanup, to_python, undo)
-    _transform(face.ip.input_transformers_post, await_runs, undo)
+    awaiting = Awaiting(face)
+    _transform(face.ip.input_transformers_post, awaiting, undo)
+    for event, callback in (("pre_run_cell", awaiting.enter), ("post_run_cell", awaiting.leave)):
+        face.ip.events.register(event, callback)
+        undo.callback(face.ip.events.unregister, event, callback)
 
 
 def to_python(lines: list[str]) -> list[str]:
@@ -54,9 +59,29 @@ def to_python(lines: list[str]) -> list[str]:
     return (python + "\n").splitlines(keepends=True)
 
 
-def await_runs(lines: list[str]) -> list[str]:
-    """Each `%run` on a line of its own awaited, so that a notebook that awaits at top level can come in by it."""
-    return [_awaited(line) for line in lines]
+class Awaiting:
+    """Has each `%run` on a line of its own awaited, so that a notebook that awaits at top level can come in by it.
+
+    Not inside other magics (`%%time`): what they transform while a cell runs, they run where nothing can be awaited.
+    """
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+        self._running = 0
+
+    def enter(self, info: Any) -> None:
+        """A cell begins to run."""
+        self._running += 1
+
+    def leave(self, result: Any) -> None:
+        """A cell has ended."""
+        self._running = max(0, self._running - 1)
+
+    def __call__(self, lines: list[str]) -> list[str]:
+        """The lines of a transformed cell, or of one that comes in by `%run`."""
+        if self._running and not self._face.is_reading:
+            return lines
+        return [_awaited(line) for line in lines]
 
 
 def _awaited(line: str) -> str:
@@ -125,14 +150,13 @@ class Magics:
         if not words:
             raise UserError("%fs: no command; write %fs ls /path, or %fs help")
         name, recursive, arguments = words[0], "-r" in words[1:], [word for word in words[1:] if word != "-r"]
-        files = self._face.ip.user_ns["dbutils"].fs
-        command = getattr(files, name, None)
+        command = getattr(self._face.ip.user_ns["dbutils"].fs, name, None)
         if name.startswith("_") or not callable(command):
             raise UserError(f"%fs {name}: no such command; %fs help lists them")
         if recursive and name not in ("rm", "cp", "mv"):
             raise UserError(f"%fs {name}: -r belongs to rm, cp and mv")
-        found = command(*arguments, **({"recurse": True} if recursive else {}))
-        return self._show_files(name, found, is_cell=cell is not None)
+        call = _bound(name, command, arguments, {"recurse": True} if recursive else {})
+        return self._show_files(name, command(*call.args, **call.kwargs), is_cell=cell is not None)
 
     def _show_files(self, name: str, found: Any, *, is_cell: bool) -> Any:
         from jupyter_ext.kernel.display import display
@@ -201,6 +225,21 @@ class Magics:
     def r(self, line: str, cell: str | None = None) -> None:
         """Refused, naming the cell."""
         raise _no_language("r", "R", _joined(line, cell))
+
+
+def _bound(name: str, command: Callable[..., Any], words: list[str], named: dict[str, bool]) -> inspect.BoundArguments:
+    """The words as arguments of a dbutils.fs command, numbers and truth values where it wants them."""
+    try:
+        call = inspect.signature(command).bind(*words, **named)
+    except TypeError as error:
+        raise UserError(f"%fs {name}: {error}; %fs help {name} says what it takes") from None
+    for parameter, value in call.arguments.items():
+        kind = str(call.signature.parameters[parameter].annotation)
+        if isinstance(value, str) and kind == "int" and value.isdigit():
+            call.arguments[parameter] = int(value)
+        elif isinstance(value, str) and kind == "bool" and value.lower() in ("true", "false"):
+            call.arguments[parameter] = value.lower() == "true"
+    return call
 
 
 def _no_language(magic: str, language: str, code: str) -> NotSupportedHere:

@@ -18,12 +18,14 @@ from dbutils_local.dbutils.widgets import (
     WidgetRemoved,
     Widgets,
 )
+from dbutils_local.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jupyter_ext.kernel.bar import Bar
 
+ORDERS = ("name", "creation")
 BOX_CLASS = "dbl-panel"
 
 
@@ -33,10 +35,12 @@ class Panel:
     Its callbacks may run in the main thread, in a subshell's thread, or after the cell that caused them.
     """
 
-    def __init__(self, model: Widgets, bar: Bar, *, by_name: bool = True) -> None:
+    def __init__(self, model: Widgets, bar: Bar, *, order: str = "name") -> None:
+        if order not in ORDERS:
+            raise UserError(f"the setting widget_order cannot be {order!r}; known ones: {', '.join(ORDERS)}")
         self._model = model
         self._bar = bar
-        self._by_name = by_name
+        self._by_name = order == "name"
         self._lock = threading.RLock()
         self._controls: dict[str, Any] = {}
         self._box: Any = None

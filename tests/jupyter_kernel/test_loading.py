@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 HEAVY = {"pandas", "pyspark", "duckdb", "sqlglot", "matplotlib", "papermill", "nbclient", "pydantic", "rich", "click"}
 
@@ -47,12 +50,22 @@ def test_names_come_back_after_reset(kernel: Any) -> None:
 def test_unloading_leaves_the_shell_as_it_was(shell: Any) -> None:
     run, cleanup = shell.magics_manager.magics["line"]["run"], list(shell.input_transformers_cleanup)
     shell.extension_manager.unload_extension("dbutils_local")
-    assert "dbutils" not in shell.user_ns
+    assert not {"dbutils", "spark", "sql"} & shell.user_ns.keys()
     assert shell.magics_manager.magics["line"]["run"] is not run
     assert len(shell.input_transformers_cleanup) == len(cleanup) - 1
     assert "databricks_sql" not in shell.magics_manager.magics["cell"]
     assert "write" not in vars(sys.stdout)
     shell.extension_manager.load_extension("dbutils_local")
+
+
+@pytest.mark.parametrize("setting", ["on_widget_change", "widget_order"])
+def test_a_setting_of_the_panel_that_is_none_is_refused_by_name(kernel: Any, tmp_path: Path, setting: str) -> None:
+    (tmp_path / "config.toml").write_text(f"{setting} = 'sideways'\n")
+    own = type(kernel)(tmp_path, {"DBUTILS_LOCAL_HOME": str(tmp_path)})
+    try:
+        assert f"{setting} cannot be 'sideways'" in own("%load_ext dbutils_local").evalue
+    finally:
+        own.close()
 
 
 def test_the_notebooks_folder_and_the_top_of_its_repository_can_be_imported_from(kernel: Any) -> None:

@@ -74,6 +74,14 @@ def test_fs_lists_as_a_table_and_reads_text(kernel: Any) -> None:
     assert kernel("files = %fs ls dbfs:/tmp\nprint(files[0].name)").stdout == "a.txt\n"
 
 
+def test_fs_turns_words_into_numbers_and_truth_values(kernel: Any) -> None:
+    kernel("%fs put dbfs:/tmp/b.txt 'two words' true")
+    assert kernel("%fs head dbfs:/tmp/b.txt 3").stdout.endswith("two\n")
+    assert kernel("%fs mkdirs dbfs:/tmp/deep/er").status == "ok"
+    assert kernel("%fs rm -r dbfs:/tmp/deep").status == "ok"
+    assert "missing a required argument" in kernel("%fs ls").evalue
+
+
 def test_fs_refuses_a_command_it_does_not_know(kernel: Any) -> None:
     assert "no such command" in kernel("%fs explode /").evalue
 

@@ -164,6 +164,12 @@ def test_a_run_inside_a_block_works_without_await(kernel: Any) -> None:
     assert "awaits at top level" in kernel("if True:\n    %run ./waits").evalue
 
 
+def test_a_run_under_another_cell_magic_works(kernel: Any) -> None:
+    ran = kernel("%%time\n%run ./plain\nprint(in_block)")
+    assert "here\n" in ran.stdout, ran.traceback
+    assert kernel("%run ./waits\nprint(awaited)").stdout == "yes\n"
+
+
 def test_ipythons_own_run_stays_reachable(kernel: Any) -> None:
     kernel.write("script.py", "import sys\nprint('script', sys.argv[1:])\nscript_name = __name__\n")
     assert kernel("%run script.py one two").stdout == "script ['one', 'two']\n"
