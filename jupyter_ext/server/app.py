@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
+import socket
 import sys
 import threading
 from functools import cached_property
@@ -90,6 +91,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 8765, token: str | None = None
     """Serve until Ctrl-C or SIGTERM; without a `token` one is made up and printed. Runs outlive the server."""
     home = Settings.load()
     _check_home(home)
+    _check_address(host, port)
     made_up = not token
     known = token or secrets.token_urlsafe(24)
     app: Any = App  # Jupyter's class methods carry no types
@@ -132,6 +134,17 @@ def _check_home(settings: Settings) -> None:
         settings.ensure_home()
     except HomeUnusable as error:
         raise UserError(str(error)) from error
+
+
+def _check_address(host: str, port: int) -> None:
+    """A sentence now rather than a failure after everything was set up."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise UserError(f"cannot listen on {_bracketed(host)}:{port}: {error.strerror or error}") from error
 
 
 def _is_loopback(host: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,15 @@ def test_a_clean_end_leaves_no_process_behind(tmp_path: Path) -> None:
     _, alive = psutil.wait_procs(below, timeout=10)
     assert alive == []
     served.end()
+
+
+def test_an_address_that_is_taken_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with pytest.raises(AssertionError, match=f"cannot listen on 127.0.0.1:{port}: Address already in use"):
+            start(tmp_path / "home", tmp_path / "workspace", "--port", port)
 
 
 def test_a_home_that_cannot_be_used_is_told_in_a_sentence(tmp_path: Path) -> None:
