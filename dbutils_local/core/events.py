@@ -51,6 +51,13 @@ class RunQueued:
 
 
 @dataclass(frozen=True, slots=True)
+class RunDequeued:
+    """A place became free: the run left the queue, and a process is being started for it."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunSkipped:
     """The job's max_concurrent_runs are active and the queue is off, or the queue wait ran out."""
 
@@ -219,6 +226,7 @@ class RunAbandoned:
 Event = (
     RunCreated
     | RunQueued
+    | RunDequeued
     | RunSkipped
     | RunStarted
     | TaskStarted
@@ -244,7 +252,10 @@ KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in Event.__args__}
 
 def to_json(event: Event) -> dict[str, Any]:
     """The event as plain JSON: `{"event": "TaskStarted", "version": 1, ...}`."""
-    return {"event": type(event).__name__, "version": SCHEMA_VERSION, **asdict(event)}
+    values = {name: getattr(event, name) for name in event.__slots__}
+    if isinstance(event, TaskFailed):
+        values["failure"] = asdict(event.failure)
+    return {"event": type(event).__name__, "version": SCHEMA_VERSION, **values}
 
 
 def from_json(record: Mapping[str, Any]) -> Event:

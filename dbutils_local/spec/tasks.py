@@ -717,7 +717,8 @@ KINDS = tuple(name for name in Task.model_fields if name.endswith("_task"))
 
 
 def _members(task: Task) -> list[str]:
-    return [name for name in KINDS if getattr(task, name) is not None]
+    # What was not written cannot be a member: a task names one or two of the twenty.
+    return [name for name in KINDS if name in task.model_fields_set and getattr(task, name) is not None]
 
 
 def _member_fault(named: list[str]) -> str:
