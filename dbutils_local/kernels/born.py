@@ -62,6 +62,13 @@ def take_place(environ: Mapping[str, str], cwd: str, umask: int | None) -> None:
     os.chdir(cwd)
 
 
+def choose_backend() -> None:
+    """Let a preloaded matplotlib draw as this environment says, which it reads only when it is imported."""
+    matplotlib, backend = sys.modules.get("matplotlib"), os.environ.get("MPLBACKEND")
+    if matplotlib and backend:
+        matplotlib.rcParams["backend"] = backend
+
+
 class IPKernelApp(kernelapp.IPKernelApp):
     """ipykernel's application, initialised up to the point where the user's environment matters; there it waits."""
 
@@ -83,6 +90,7 @@ class IPKernelApp(kernelapp.IPKernelApp):
         shell.init_environment()
         self._extensions = assignment["extensions"]
         super().init_gui_pylab()  # type: ignore[no-untyped-call]
+        choose_backend()
 
     def init_code(self) -> None:
         """The user's start-up files; then our extensions, whose failure is the kernel's failure."""
@@ -123,6 +131,7 @@ def become_kernel(argv: list[str], control: socket.socket, parent: int) -> None:
 def become_program(argv: list[str], environ: Mapping[str, str], cwd: str, umask: int | None) -> None:
     """Run `-m module args` or `file args` as `python` would: same argv, `__main__`, exit code and traceback."""
     take_place(environ, cwd, umask)
+    choose_backend()
     if environ.get("PYTHONUNBUFFERED"):
         sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]
     del sys.modules["__main__"]

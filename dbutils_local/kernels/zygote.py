@@ -61,6 +61,8 @@ FIXED = frozenset({"LANG", "LANGUAGE", "HOME"})
 FIXED_WITH_PRELOAD = ("OMP_", "OPENBLAS_", "MKL_", "NUMEXPR_", "VECLIB_")
 # Variables that these imports set in a plain kernel; kept for servers that are split off with the imports done.
 _set_by_imports: dict[str, str] = {}
+# Threads of libraries that hold their locks around a fork and start anew in the child: jemalloc, inside pyarrow.
+FORK_AWARE = frozenset({"jemalloc_bg_thd"})
 READ_LATE = frozenset({"PYTHONUNBUFFERED", "PYTHONBREAKPOINT", "PYTHONSTARTUP"})
 
 
@@ -431,15 +433,25 @@ def why_unsafe() -> str | None:
     if len(threading.enumerate()) > 1:
         names = ", ".join(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
         return f"a preloaded module started a thread ({names}); a fork would copy its locks but not the thread"
-    if sys.platform != "linux" or len(os.listdir("/proc/self/task")) == 1:
+    if sys.platform != "linux" or not _native_threads():
         return None
     # Libraries that know about forks (OpenBLAS) end their own threads when one happens: see what is left after one.
     if (pid := os.fork()) == 0:
         os._exit(0)
     os.waitpid(pid, 0)
-    if len(os.listdir("/proc/self/task")) == 1:
+    if not (left := _native_threads()):
         return None
-    return "a preloaded module runs threads of its own that do not end at a fork"
+    return f"a preloaded module runs threads of its own that do not end at a fork ({', '.join(left)})"
+
+
+def _native_threads() -> list[str]:
+    """Names of this process's threads beside the main one, without those that are known to survive forks (Linux)."""
+    names = []
+    for number in os.listdir("/proc/self/task"):
+        with contextlib.suppress(OSError):  # it may have ended just now
+            if int(number) != os.getpid():
+                names.append(Path(f"/proc/self/task/{number}/comm").read_text().strip())
+    return sorted(name for name in names if name not in FORK_AWARE)
 
 
 def forget_the_owner(log: Path, keep: Sequence[int]) -> None:

@@ -366,3 +366,30 @@ def test_an_interrupt_reaches_what_the_cell_started(run_cells, tmp_path):
     assert run.stopped
     assert is_gone(int((tmp_path / "pid").read_text()))
     assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+def test_pandas_and_pyarrow_may_be_preloaded(run_cells):
+    with ForkServer.start(preload=["pandas", "pyarrow"]) as server:
+        run = run_cells(
+            "import numpy, pandas, pyarrow",
+            "frame = pandas.DataFrame({'a': range(1000)})\nsquare = numpy.ones((300, 300)) @ numpy.ones((300, 300))",
+            "print(pyarrow.Table.from_pandas(frame).num_rows, int(square[0, 0]), frame.a.sum())",
+            forkserver=server.address,
+        )
+    assert run.notices == ()
+    assert printed(run) == "1000 300 499500\n"
+
+
+def test_a_preloaded_matplotlib_draws_into_the_cell_as_ever(run_cells):
+    draw = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nprint(plt.get_backend())\nplt.show()"
+    with ForkServer.start(preload=["matplotlib.pyplot"]) as server:
+        warm = run_cells(draw, forkserver=server.address)
+    cold = run_cells(draw, forkserver=None)
+    assert warm.notices == ()
+    assert printed(warm) == printed(cold)
+    pictures = [
+        [output.data["image/png"] for output in run.notebook.cells[0].outputs if "data" in output]
+        for run in (warm, cold)
+    ]
+    assert pictures[0] == pictures[1]
+    assert len(pictures[0]) == 1
