@@ -31,7 +31,7 @@ def test_a_run_is_drawn_while_it_goes_and_its_value_is_a_run_result(kernel: Any,
     updates = [one["content"] for one in ran.messages if one["msg_type"] == "update_display_data"]
     assert updates
     last = updates[-1]["data"]
-    assert last["text/html"].count('data-state="SUCCESS"') == 3
+    assert last["text/html"].count('data-state="SUCCESS"') == 3, last["text/plain"]
     assert "two-steps: SUCCESS" in last["text/plain"]
     assert kernel("result = _\nprint(result.state, result.tasks['two'].exit_value)").stdout == "SUCCESS sunday\n"
     assert "two-steps: SUCCESS" in kernel("result").plain
