@@ -286,3 +286,21 @@ def test_a_task_of_a_kind_we_do_not_run_is_accepted_and_fails_by_name(client: Wo
     assert states["other"].result_state is jobs.RunResultState.SUCCESS
     assert states["pipe"] is not None
     assert "pipeline_task" in (states["pipe"].state_message or "")
+
+
+def test_a_task_that_waits_is_followed_by_the_id_it_had_then(client: WorkspaceClient, served: Any) -> None:
+    (served.workspace / "short.py").write_text("import time\ntime.sleep(2)\nprint('short')\n")
+    tasks = [script("first", "short.py"), script("second", "short.py", after=("first",))]
+    waiter = client.jobs.submit(
+        run_name="followed", tasks=[jobs.SubmitTask.from_dict(task.as_dict()) for task in tasks]
+    )
+    run_id = waiter.response.run_id or 0
+    then = {task.task_key: task for task in client.jobs.get_run(run_id).tasks or ()}["second"]
+    assert then.state is not None
+    assert then.state.life_cycle_state is jobs.RunLifeCycleState.BLOCKED
+    assert client.jobs.get_run(then.run_id or 0).run_id == then.run_id
+    waiter.result(timeout=LONG)
+    ended = client.jobs.get_run(then.run_id or 0)
+    assert ended.state is not None
+    assert ended.state.result_state is jobs.RunResultState.SUCCESS
+    assert "short" in (client.jobs.get_run_output(then.run_id or 0).logs or "")
