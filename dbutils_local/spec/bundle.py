@@ -100,7 +100,7 @@ def resolve(
     _note_what_is_not_made(config, work)
     name, chosen = _chosen_target(config, target, environ)
     config = _with_target(config, chosen, name, work)
-    is_fragment = config.get("bundle") is None
+    is_fragment = config.get("bundle") is None and file.name not in ROOT_NAMES
     config = _with_names(config, name, file, user)
     config = with_variables(config, chosen, Given(file, name, variables, environ, work.problems))
     work.stop_on_faults()
@@ -211,7 +211,7 @@ def _git(folder: Path, *words: str) -> str:
 
 def _check_top_level(config: Node, work: _Work) -> None:
     for key, node in config.mapping.items():
-        if key not in TOP_LEVEL and not node.anchored:
+        if key not in TOP_LEVEL and not _holds_anchors(node):
             near = did_you_mean(key, TOP_LEVEL)
             severity = "error" if near else "warning"
             more = near or "; it has no effect"
@@ -222,6 +222,12 @@ def _check_top_level(config: Node, work: _Work) -> None:
         work.problems.append(place.problem("targets and environments mean the same: keep one"))
     for source in [config, *(below for section in targets for below in section.mapping.values())]:
         _check_kinds(source.members("resources"), work)
+
+
+def _holds_anchors(node: Node) -> bool:
+    """Whether a value is there only to be referred to: an anchor, or a list or mapping of nothing else."""
+    below = [*node.mapping.values(), *node.items]
+    return node.anchored or (bool(below) and all(_holds_anchors(part) for part in below))
 
 
 def _note_what_is_not_made(config: Node, work: _Work) -> None:
@@ -236,7 +242,7 @@ def _note_what_is_not_made(config: Node, work: _Work) -> None:
 
 def _check_kinds(resources: Mapping[str, Node], work: _Work) -> None:
     for kind, node in resources.items():
-        if kind not in RESOURCE_KINDS and not node.anchored:
+        if kind not in RESOURCE_KINDS and not _holds_anchors(node):
             near = did_you_mean(kind, RESOURCE_KINDS)
             problem = (node.key or node.place).problem(
                 f"resources.{kind}: unknown kind of resource{near}", "error" if near else "warning"

@@ -27,6 +27,8 @@ _KEPT_WITH_A_POOL = {
     "azure_attributes": (),
     "gcp_attributes": ("google_service_account",),
 }
+_PRINCIPALS = ("user_name", "service_principal_name", "group_name")
+_LEVELS = ("CAN_VIEW", "CAN_MANAGE_RUN", "CAN_MANAGE", "IS_OWNER")
 _PERMISSION_OF_A_JOB = {"CAN_MANAGE": "CAN_MANAGE", "CAN_VIEW": "CAN_VIEW", "CAN_RUN": "CAN_MANAGE_RUN"}
 
 
@@ -178,30 +180,46 @@ def _with_pause_status(job: Node, status: str) -> Node:
 
 
 def _with_permissions(job: Node, config: Node) -> Node:
-    """The bundle's permissions beside the job's own; whoever deploys owns the job."""
+    """The bundle's permissions beside the job's own, one level a principal; whoever deploys owns the job."""
     own = job.get("permissions")
-    entries = [dict(node.plain()) for node in own.items] if own is not None else []
-    shared = config.get("permissions")
-    for node in config.elements("permissions"):
-        entry = dict(node.plain())
-        principal = {key: value for key, value in entry.items() if key != "level"}
-        if not any({k: v for k, v in known.items() if k != "level"} == principal for known in entries):
-            entries.append(
-                {**principal, "level": _PERMISSION_OF_A_JOB.get(str(entry.get("level")), entry.get("level"))}
-            )
+    entries = [dict(node.plain()) for node in own.items if isinstance(node.value, dict)] if own is not None else []
+    named = {_principal(entry) for entry in entries}
+    shared = [dict(node.plain()) for node in config.elements("permissions") if isinstance(node.value, dict)]
+    for entry in shared:
+        level = _PERMISSION_OF_A_JOB.get(str(entry.get("level")))
+        if level is not None and _principal(entry) not in named:
+            entries.append({**entry, "level": level})
     if not entries:
         return job.without("permissions")
-    return job.with_members(permissions=node_of(_with_owner(entries, config), (own or shared or job).place))
+    user = str(config.nearest(("workspace", "current_user", "userName")).value)
+    place = (own or config.get("permissions") or job).place
+    return job.with_members(permissions=node_of(_highest_levels(_with_owner(entries, user)), place))
 
 
-def _with_owner(entries: list[dict[str, Any]], config: Node) -> list[dict[str, Any]]:
-    user = config.nearest(("workspace", "current_user", "userName")).value
-    mine = [entry for entry in entries if user in (entry.get("user_name"), entry.get("service_principal_name"))]
+def _principal(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Who an entry is about: the kind of name and the name."""
+    return next(((key, str(entry[key])) for key in _PRINCIPALS if entry.get(key)), ("", ""))
+
+
+def _with_owner(entries: list[dict[str, Any]], user: str) -> list[dict[str, Any]]:
+    mine = [entry for entry in entries if _principal(entry)[0] != "group_name" and _principal(entry)[1] == user]
+    if any(entry.get("level") == "IS_OWNER" for entry in mine):
+        return entries
     if any(entry.get("level") == "IS_OWNER" for entry in entries):
-        return entries if mine else [*entries, {"level": "CAN_MANAGE", "user_name": user}]
-    if managing := next((entry for entry in mine if entry.get("level") == "CAN_MANAGE"), None):
-        return [{**entry, "level": "IS_OWNER"} if entry is managing else entry for entry in entries]
-    return [*(entry for entry in entries if entry not in mine), {"level": "IS_OWNER", "user_name": user}]
+        return [*entries, {"level": "CAN_MANAGE", "user_name": user}]
+    return [*entries, {"level": "IS_OWNER", "user_name": user}]
+
+
+def _highest_levels(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    highest: dict[tuple[str, str], str] = {}
+    for entry in entries:
+        principal, level = _principal(entry), str(entry.get("level"))
+        highest[principal] = max(highest.get(principal, level), level, key=_rank)
+    return [{"level": level, kind: name} for (kind, name), level in highest.items() if kind]
+
+
+def _rank(level: str) -> int:
+    return _LEVELS.index(level) if level in _LEVELS else len(_LEVELS)
 
 
 def with_merged_lists(job: Node) -> Node:

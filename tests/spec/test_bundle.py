@@ -739,3 +739,43 @@ def test_keys_of_a_job_that_nothing_resembles_have_no_effect_and_slips_are_fault
     assert "color" not in project.deployed()
     project.write(MINIMAL + "          depend_on: []\n")
     assert "did you mean 'depends_on'?" in project.faults()[0]
+
+
+def test_each_principal_has_its_highest_level_once(project: Project) -> None:
+    project.write(
+        f"""
+        bundle: {{name: b}}
+        permissions: [{{level: CAN_RUN, group_name: g}}, {{level: CAN_VIEW, user_name: bob}}]
+        resources:
+          jobs:
+            j:
+              tasks: [{{task_key: a, {CONDITION}}}]
+              permissions:
+                - {{level: CAN_VIEW, user_name: {USER}}}
+                - {{level: CAN_VIEW, user_name: bob}}
+                - {{level: CAN_MANAGE_RUN, user_name: bob}}
+        """
+    )
+    assert project.deployed()["permissions"] == [
+        {"level": "IS_OWNER", "user_name": USER},
+        {"level": "CAN_MANAGE_RUN", "user_name": "bob"},
+        {"level": "CAN_MANAGE_RUN", "group_name": "g"},
+    ]
+
+
+def test_who_deploys_manages_a_job_that_somebody_else_owns(project: Project) -> None:
+    project.write(MINIMAL + "      permissions: [{level: IS_OWNER, user_name: bob}]\n")
+    assert project.deployed()["permissions"] == [
+        {"level": "IS_OWNER", "user_name": "bob"},
+        {"level": "CAN_MANAGE", "user_name": USER},
+    ]
+
+
+def test_keys_that_hold_nothing_but_anchors_are_no_doubt(project: Project) -> None:
+    project.write("shared:\n  - &one {task_key: x}\n  - &two {task_key: y}\n" + MINIMAL)
+    assert project.doubts() == []
+
+
+def test_a_root_file_without_a_bundle_section_is_a_bundle_of_its_folders_name(project: Project) -> None:
+    project.write(MINIMAL.replace("bundle: {name: shop}", ""))
+    assert project.deployed()["deployment"]["metadata_file_path"].endswith("/.bundle/shop/default/state/metadata.json")
