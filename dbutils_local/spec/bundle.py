@@ -342,12 +342,12 @@ def _expanded(path: str, user: str) -> str:
 
 
 def _finished(config: Node, target: str, work: _Work, is_fragment: bool) -> ResolvedBundle:
-    interpolation = Interpolation(lookup_in(config, work.git_value), work.problems)
+    interpolation = Interpolation(lookup_in(config, work.git_value, work.problems), work.problems)
     # First the values everything else is made of, so that they are told once.
     for section in ("bundle", "workspace", "variables"):
         if (node := config.get(section)) is not None:
             config = at(config, [section], interpolation.resolve(node, (section,)))
-    interpolation.lookup = lookup_in(config, work.git_value)
+    interpolation.lookup = lookup_in(config, work.git_value, work.problems)
     for section in ("resources", "presets", "permissions", "run_as", "scripts"):
         if (node := config.get(section)) is not None:
             work.problems.extend(malformed(node))

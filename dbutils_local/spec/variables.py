@@ -134,8 +134,11 @@ def _assigned(name: str, node: Node, stored: Mapping[str, Node], given: Given) -
     return None
 
 
-def lookup_in(config: Node, git_value: Callable[[str], str]) -> Lookup:
-    """Values of `bundle`, `workspace` and `variables`; every other reference stays for later."""
+def lookup_in(config: Node, git_value: Callable[[str], str], problems: list[Problem]) -> Lookup:
+    """Values of `bundle`, `workspace` and `variables`; every other reference stays for later.
+
+    What a variable looks up in a workspace is a placeholder here, and a doubt among the `problems`.
+    """
 
     def lookup(path: Steps) -> Node | None:
         if path[0] == "var":
@@ -149,6 +152,8 @@ def lookup_in(config: Node, git_value: Callable[[str], str]) -> Lookup:
             return Node(git_value(str(path[2])))
         if len(path) == 2 and path[1] in _EMPTY_WHEN_UNSET.get(str(path[0]), ()):
             return Node("")
+        if path[0] == "variables" and path[2:] == ("value",) and config.members(*path[:2], "lookup"):
+            return _placeholder(str(path[1]), config.nearest(path[:2]), problems)
         raise Unresolved(_no_value(path, config))
 
     return lookup
@@ -163,8 +168,17 @@ def _no_value(path: Steps, config: Node) -> str:
     if name not in declared:
         near = did_you_mean(name, declared)
         return f"reference does not exist: {written}; the bundle declares no variable {name!r}{near}"
-    looked_up = declared[name].get("lookup")
-    if looked_up is not None and path[2:3] == ("value",) and declared[name].get("value") is None:
-        what = ", ".join(f"{kind} {node.value!r}" for kind, node in looked_up.mapping.items())
-        return f"{written} is looked up in a workspace ({what}); there is none here: give it with --var {name}=VALUE"
     return f"reference does not exist: {written}"
+
+
+def _placeholder(name: str, declared: Node, problems: list[Problem]) -> Node:
+    kind, wanted = next(iter(declared.members("lookup").items()))
+    placeholder = f"local-{kind}-{wanted.value}"
+    text = (
+        f"${{var.{name}}} is looked up in a workspace ({kind} {wanted.value!r}); here it is the placeholder "
+        f"{placeholder!r}: give it with --var {name}=VALUE where that matters"
+    )
+    problem = (declared.key or declared.place).problem(text, "warning")
+    if problem not in problems:
+        problems.append(problem)
+    return Node(placeholder)

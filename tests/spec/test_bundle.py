@@ -349,11 +349,13 @@ def test_a_map_cannot_stand_inside_text(project: Project) -> None:
     assert "cannot interpolate non-primitive value of type map into string" in project.faults()[0]
 
 
-def test_a_lookup_needs_a_value_only_where_it_is_used(project: Project) -> None:
+def test_what_a_variable_looks_up_is_a_placeholder_and_a_doubt_where_it_is_used(project: Project) -> None:
     text = MINIMAL + "variables: {wh: {lookup: {warehouse: shared}}}\n"
-    assert project.write(text).job()["name"] == "nightly"
+    assert project.write(text).doubts() == []
+    project.write(text.replace("name: nightly", "name: ${var.wh} ${var.wh}"))
+    assert project.job()["name"] == "local-warehouse-shared local-warehouse-shared"
+    assert [("is looked up in a workspace (warehouse 'shared')" in doubt) for doubt in project.doubts()] == [True]
     project.write(text.replace("name: nightly", "name: ${var.wh}"))
-    assert "is looked up in a workspace (warehouse 'shared')" in project.faults()[0]
     assert project.job(wh="w1")["name"] == "w1"
 
 
