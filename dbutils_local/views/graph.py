@@ -10,7 +10,7 @@ from itertools import pairwise
 from dbutils_local.views.palette import STYLE, fallback
 from dbutils_local.views.snapshot import Snapshot, TaskView, duration
 
-BOX_WIDTH, BOX_HEIGHT = 190, 50
+BOX_WIDTH, BOX_HEIGHT = 210, 50
 GAP_X, GAP_Y = 64, 18
 MARGIN = 14
 SWEEPS = 6

@@ -47,7 +47,7 @@ class _Row:
 def svg(snapshot: Snapshot) -> str:
     """The timeline of a run as one SVG element that needs nothing else."""
     rows = list(_rows(snapshot))
-    left = 24 + 7 * min(34, max((len(row.name) + 2 * row.indent for row in rows), default=8))
+    left = 24 + 7.7 * min(34, max((len(row.name) + 2 * row.indent for row in rows), default=8))
     scale = Scale(snapshot.created_at or snapshot.started_at, _end(snapshot), left)
     height = TOP + ROW * len(rows) + 10
     width = left + PLOT + END
