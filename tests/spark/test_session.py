@@ -201,6 +201,25 @@ def _our_warehouse() -> Warehouse:
     return surface._surface.warehouse
 
 
+def test_a_broken_view_keeps_no_session_from_the_rest(spark: Any, spark_home: Path) -> None:
+    spark.sql("CREATE SCHEMA IF NOT EXISTS broken")
+    spark.sql("CREATE TABLE broken.base AS SELECT 1 AS a")
+    spark.sql("CREATE VIEW broken.a_second AS SELECT * FROM broken.base")
+    spark.sql("CREATE VIEW broken.a_first AS SELECT * FROM broken.a_second")
+    spark.sql("CREATE VIEW broken.orphan AS SELECT * FROM broken.base")
+    path = spark_home / "spark-warehouse" / "catalog.json"
+    manifest = Manifest.read(path)
+    manifest.tables["broken.orphan"]["ddl"] = "CREATE VIEW broken.orphan AS SELECT * FROM broken.gone"
+    manifest.version += 1
+    manifest.write(path)
+    for name in ("orphan", "a_first", "a_second", "base"):
+        _our_warehouse()._forget(f"broken.{name}")
+    told: list[str] = []
+    Warehouse(spark, spark_home / "spark-warehouse", told.append).absorb()
+    assert rows(spark.sql("SELECT * FROM broken.a_first")) == [(1,)]
+    assert any(line.startswith("view broken.orphan cannot be used: [TABLE_OR_VIEW_NOT_FOUND]") for line in told)
+
+
 _CHILD = """
 import sys
 from pathlib import Path
