@@ -290,7 +290,13 @@ class Workspace:
             )
 
         state = conduct(
-            self.store, self.settings, run_id, begin_child=begin_child, listeners=listeners, control=control
+            self.store,
+            self.settings,
+            run_id,
+            begin_child=begin_child,
+            start_queued=self.start_queued,
+            listeners=listeners,
+            control=control,
         )
         self.start_queued(state.job_id)
         self.prune()
@@ -326,8 +332,8 @@ class Workspace:
         except NotFound:
             return
         with launch.mutex(self.store, job_id):
-            run_id = launch.next_queued(self.store, job_id, _limit(settings), self._told)
-        if run_id is not None:
+            called = launch.dequeue(self.store, job_id, _limit(settings), self._told)
+        for run_id in called:
             self._launcher(run_id)
 
     def cancel(self, run_id: int) -> None:
@@ -385,6 +391,8 @@ class Workspace:
                 files,
             )
             machine.apply(state, event)
+            # A cancel that came as the run ended was meant for that round, not for this one.
+            self.store.take(run_id)
             self.store.append(run_id, [event], summarize(state, self.store.summary(run_id)))
         if launch_it:
             self._launcher(run_id)
@@ -403,7 +411,14 @@ class Workspace:
 
     def _summary(self, run_id: int) -> RunSummary:
         """The row of a run, after its death was recorded if its process died."""
-        return launch.bury_dead(self.store, [self.store.summary(run_id)], self._told)[0]
+        return self._buried([self.store.summary(run_id)])[0]
+
+    def _buried(self, rows: Sequence[RunSummary]) -> list[RunSummary]:
+        """The rows, deaths recorded; what had waited in the queue behind a dead run is started."""
+        seen = launch.bury_dead(self.store, rows, self._told)
+        for job_id in {after.job_id for before, after in zip(rows, seen, strict=True) if before != after}:
+            self.start_queued(job_id)
+        return seen
 
     def state(self, run_id: int) -> RunState:
         """A run as it stands now. Read only: the object is shared and changes as the run does."""
@@ -432,7 +447,7 @@ class Workspace:
     def runs(self, wanted: RunFilter | None = None, limit: int = 20, token: str | None = None) -> Page[RunSummary]:
         """A page of the history, newest first."""
         # Before the rows are chosen: a filter by state must find what turns out to be dead.
-        launch.bury_dead(self.store, self.store.active_runs(), self._told)
+        self._buried(self.store.active_runs())
         return self.store.list_runs(wanted or RunFilter(), limit, token)
 
     def follow(self, run_id: int, poll: float = 0.2) -> Iterator[RunState]:

@@ -23,6 +23,7 @@ from dbutils_local.core.events import (
     Noticed,
     RunAbandoned,
     RunCreated,
+    RunDequeued,
     RunFinished,
     RunQueued,
     RunRepaired,
@@ -112,6 +113,8 @@ def apply(state: RunState, event: Event) -> RunState:
             raise ValueError("RunCreated begins a run: use begin or fold")
         case RunQueued(at, reason):
             state.phase, state.queued_at, state.queue_reason = LifeCycle.QUEUED, at, reason
+        case RunDequeued():
+            state.phase = LifeCycle.PENDING
         case RunSkipped(at, message):
             _skip_run(state, at, message)
         case RunStarted(at):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -21,6 +22,10 @@ from dbutils_local.store.records import RunStore, RunSummary
 
 # Start a child job run without driving it: (job_id, job parameters, *_params, task run id of the parent) -> its row.
 BeginChild = Callable[[int, Mapping[str, str], Mapping[str, Any], int], RunSummary]
+# Launch what waits in the queue of a job, if it may start now.
+StartQueued = Callable[[int], None]
+# A queued child looks this often (seconds) whether those before it died without a word.
+QUEUE_INTERVAL = 5.0
 # Jobs that start jobs that start jobs: Databricks stops here (jobs reference, section 10).
 MAX_NESTING = 3
 
@@ -31,6 +36,7 @@ def conduct(
     run_id: int,
     *,
     begin_child: BeginChild,
+    start_queued: StartQueued,
     listeners: Iterable[Listener] = (),
     control: Control | None = None,
     forkservers: ForkServers | None = None,
@@ -51,18 +57,19 @@ def conduct(
             if child.life_cycle_state == LifeCycle.PENDING:
                 inner = Control()
                 stop.on_stop(inner.cancel)
-                return outcome_of(
-                    conduct(
-                        store,
-                        settings,
-                        child.run_id,
-                        begin_child=begin_child,
-                        control=inner,
-                        forkservers=servers,
-                        depth=depth + 1,
-                    )
+                ended = conduct(
+                    store,
+                    settings,
+                    child.run_id,
+                    begin_child=begin_child,
+                    start_queued=start_queued,
+                    control=inner,
+                    forkservers=servers,
+                    depth=depth + 1,
                 )
-            return _await(store, child, stop)
+                start_queued(job_id)
+                return outcome_of(ended)
+            return _await(store, child, start_queued, stop)
 
         preparation = TaskPreparation(
             settings,
@@ -94,9 +101,13 @@ def _outcome(run_id: int, result: str | None, message: str) -> Outcome:
     return Failed(Failure(f"Run {run_id} of the child job ended {result}: {said}", message=said), output=output)
 
 
-def _await(store: RunStore, child: RunSummary, stop: StopToken) -> Outcome:
+def _await(store: RunStore, child: RunSummary, start_queued: StartQueued, stop: StopToken) -> Outcome:
     """Wait for a child run that is queued, and that another process will drive."""
+    look = 0.0
     while True:
+        if time.monotonic() >= look:
+            look = time.monotonic() + QUEUE_INTERVAL
+            start_queued(child.job_id)
         row = store.summary(child.run_id)
         if LifeCycle(row.life_cycle_state).is_final:
             return _outcome(row.run_id, row.result_state, row.message)

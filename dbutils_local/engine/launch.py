@@ -13,7 +13,7 @@ from enum import Enum
 from typing import IO
 
 from dbutils_local.core import machine
-from dbutils_local.core.events import CancelRequested, Event, RunAbandoned, RunSkipped
+from dbutils_local.core.events import CancelRequested, Event, RunAbandoned, RunDequeued, RunSkipped
 from dbutils_local.core.state import LifeCycle, RunState
 from dbutils_local.engine.drive import Listener, epoch_ms
 from dbutils_local.engine.summary import summarize
@@ -152,9 +152,10 @@ def cancel(store: RunStore, run_id: int, key: str | None = None, told: Listener 
         store.post(Request(run_id, "cancel", {"key": key} if key else {}))
 
 
-def next_queued(store: RunStore, job_id: int, limit: int, told: Listener = _nobody) -> int | None:
-    """The queued run of a job that may start now, oldest first; None if none waits or the limit is reached."""
+def dequeue(store: RunStore, job_id: int, limit: int, told: Listener = _nobody) -> list[int]:
+    """Take out of a job's queue the runs that may start now, oldest first; the caller launches them."""
     rows = bury_dead(store, store.active_runs(job_id), told)
-    waiting = [row for row in rows if row.life_cycle_state == LifeCycle.QUEUED]
+    waiting = [row.run_id for row in rows if row.life_cycle_state == LifeCycle.QUEUED]
     active = sum(not LifeCycle(row.life_cycle_state).is_final for row in rows) - len(waiting)
-    return waiting[0].run_id if waiting and active < limit else None
+    called = waiting[: max(0, limit - active)]
+    return [run_id for run_id in called if _write(store, run_id, lambda _: [RunDequeued(epoch_ms())], told)]

@@ -209,6 +209,35 @@ def test_a_failed_child_job_fails_the_task_and_says_why(pair: Bench) -> None:
     assert "child job" in told.out
 
 
+def test_two_tasks_that_start_the_same_job_take_turns_in_its_queue(bench: Bench) -> None:
+    bench.write("quick.py", "print('quick')")
+    bench.write(
+        "databricks.yml",
+        """
+        bundle: {name: turns}
+        resources:
+          jobs:
+            outer:
+              name: outer
+              tasks:
+                - {task_key: one, run_job_task: {job_id: "${resources.jobs.inner.id}"}}
+                - {task_key: two, run_job_task: {job_id: "${resources.jobs.inner.id}"}}
+            inner:
+              name: inner
+              max_concurrent_runs: 1
+              queue: {enabled: true}
+              tasks:
+                - {task_key: quick, spark_python_task: {python_file: ./quick.py}}
+        """,
+    )
+    told = bench("run", ".", "--job", "outer", "-o", "json")
+    assert told.code == 0, told.err
+    runs = [row for row in bench("runs", "list", "-o", "json").json["runs"] if row["name"] == "inner"]
+    assert [row["result_state"] for row in runs] == ["SUCCESS", "SUCCESS"]
+    later, earlier = sorted(runs, key=lambda row: -row["started_at"])
+    assert earlier["ended_at"] <= later["started_at"]
+
+
 def test_one_of_several_jobs_must_be_named(pair: Bench) -> None:
     told = pair("run", "databricks.yml")
     assert told.code == 2
