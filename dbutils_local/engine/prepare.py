@@ -109,6 +109,22 @@ class TaskPreparation(Preparation):
         return resolved.model_copy(update={"libraries": libraries}) if libraries else resolved
 
     def _find(self, state: RunState, name: str, path: str) -> Path:
+        found = self._looked_up(state, name, path)
+        if state.spec_folder is None:
+            self._require_inside(Path(state.workspace_root or "."), name, path, found)
+        return found
+
+    def _require_inside(self, root: Path, name: str, path: str, found: Path) -> None:
+        """A job that came over HTTP may name files of the allowed folders only, also through a reference."""
+        allowed = [root, *map(Path, self.settings.allowed_roots), self.settings.home]
+        real = Path(os.path.realpath(found))
+        if not any(real.is_relative_to(os.path.realpath(folder.expanduser())) for folder in allowed):
+            folders = ", ".join(map(str, allowed))
+            raise UserError(
+                f"{name}: {path!r} leads out of the allowed folders ({folders}); the setting allowed_roots names more."
+            )
+
+    def _looked_up(self, state: RunState, name: str, path: str) -> Path:
         root = Path(state.workspace_root or ".")
         folder = Path(state.spec_folder) if state.spec_folder else root
         if name.endswith("notebook_path"):
