@@ -24,6 +24,8 @@ __all__ = ["CellResult", "NotebookFailed", "NotebookResult", "dbutils", "dbutils
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Lines of a failing cell that an assertion message shows.
 SHOWN_LINES = 40
+# Tags of the cells that papermill puts into an executed notebook.
+_ADDED = frozenset({"papermill-error-cell-tag", "injected-parameters"})
 
 
 class NotebookFailed(AssertionError):
@@ -186,21 +188,28 @@ def _notebook_result(file: Path, run: RunResult, task: TaskResult) -> NotebookRe
     cells = run.notebook(task.key)["cells"] if task.notebook_file else []
     code = [
         CellResult(number, cell["source"], cell.get("outputs") or ())
-        for number, cell in enumerate(cells, 1)
+        for number, cell in enumerate(filter(_is_own, cells), 1)
         if cell["cell_type"] == "code"
     ]
     return NotebookResult(file, task.state, task.exit_value, task.error or None, code, dict(task.values), run)
 
 
+def _is_own(cell: Mapping[str, Any]) -> bool:
+    """Whether a cell is the notebook's own: papermill adds some, which must not count."""
+    return not _ADDED & set((cell.get("metadata") or {}).get("tags") or ())
+
+
 def _complaint(result: NotebookResult, message: str) -> str:
     """The failing cell and its traceback, as a reader of test output wants them."""
     failed = next((cell for cell in result.cells if cell.traceback), None)
+    ended = f"ended {result.state}: {result.error or message}"
     if failed is None:
-        return f"{result.path.name} ended {result.state}: {result.error or message}"
+        return f"{result.path.name} {ended}"
     lines = failed.source.splitlines()
     left_out = [f"... {len(lines) - SHOWN_LINES} more lines"] if len(lines) > SHOWN_LINES else []
     source = "\n".join(f"    {line}" for line in [*lines[:SHOWN_LINES], *left_out])
-    return f"{result.path.name}, cell {failed.number}: {result.error}\n\n{source}\n\n{failed.traceback}"
+    said = result.error or ended
+    return f"{result.path.name}, cell {failed.number}: {said}\n\n{source}\n\n{failed.traceback}"
 
 
 def _beside(path: str | os.PathLike[str], folder: Path) -> Path:

@@ -56,7 +56,7 @@ def test_notebooks_run_from_tests_and_show_why_they_fail(project: pytest.Pyteste
             result = run_notebook("double.py", params={"n": 21})
             assert result.exit_value == "42"
             assert result.error is None
-            assert result.text == "doubling 21\\n"
+            assert result.text == "doubling 21\\nNotebook exited: 42\\n"
             assert result.outputs[0]["output_type"] == "stream"
             assert [cell.number for cell in result.cells] == [1, 2]
 
