@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -40,7 +40,6 @@ def conduct(
     listeners: Iterable[Listener] = (),
     control: Control | None = None,
     forkservers: ForkServers | None = None,
-    depth: int = 0,
 ) -> RunState:
     """Drive a run to its end in this process. A child job's run shares its parent's fork servers."""
     with ExitStack() as stack:
@@ -51,8 +50,7 @@ def conduct(
         def run_job(
             task_run_id: int, job_id: int, parameters: Mapping[str, str], legacy: Mapping[str, Any], stop: StopToken
         ) -> Outcome:
-            if depth + 1 >= MAX_NESTING:
-                raise UserError(f"run_job tasks nest at most {MAX_NESTING} deep; job {job_id} would be the next level")
+            _refuse_endless(_lineage(store, run_id), job_id)
             child = begin_child(job_id, parameters, legacy, task_run_id)
             if child.life_cycle_state == LifeCycle.PENDING:
                 inner = Control()
@@ -65,7 +63,6 @@ def conduct(
                     start_queued=start_queued,
                     control=inner,
                     forkservers=servers,
-                    depth=depth + 1,
                 )
                 start_queued(job_id)
                 return outcome_of(ended)
@@ -86,6 +83,24 @@ def conduct(
             listeners=[notifier.hear, servers.hear, *listeners],
             control=control,
         )
+
+
+def _lineage(store: RunStore, run_id: int) -> list[RunSummary]:
+    """The run, the one whose run_job task started it, and so on up; asked of the store, as each may have its process."""
+    found = [store.summary(run_id)]
+    while (parent := found[-1].parent_task_run_id) is not None and (run := store.run_of_task(parent)) is not None:
+        found.append(store.summary(run[0]))
+    return found
+
+
+def _refuse_endless(lineage: Sequence[RunSummary], job_id: int) -> None:
+    jobs = [row.job_id for row in reversed(lineage)]
+    if job_id in jobs:
+        # Its run would wait for the very run that waits for it.
+        circle = " -> ".join(f"job {job}" for job in (*jobs[jobs.index(job_id) :], job_id))
+        raise UserError(f"run_job tasks go round in a circle: {circle}")
+    if len(jobs) >= MAX_NESTING:
+        raise UserError(f"run_job tasks nest at most {MAX_NESTING} deep; job {job_id} would be the next level")
 
 
 def outcome_of(state: RunState) -> Outcome:

@@ -20,6 +20,7 @@ from dbutils_local.core import machine
 from dbutils_local.core.events import (
     CancelRequested,
     Event,
+    Noticed,
     RunStarted,
     TaskCanceled,
     TaskExpanded,
@@ -188,7 +189,7 @@ class Driver:
             return True
         self._record(TaskStarted(now, key, task_run_id, started.parameters, started.resolved))
         if started.inline:
-            self._record(self._event_of(key, _guarded(started.run)))
+            self._end(key, _guarded(started.run))
             return True
         self._tokens[key] = stop
         self._running += 1
@@ -228,14 +229,19 @@ class Driver:
             case _Ended(key, outcome):
                 self._running -= 1
                 self._tokens.pop(key, None)
-                self._record(self._event_of(key, outcome))
+                self._end(key, outcome)
             case Request(kind="cancel", body=body):
                 asked: str | None = body.get("key")
                 if not self.state.is_final and (asked is None or asked in self.state.tasks):
                     self._record(CancelRequested(self._clock(), asked))
 
-    def _event_of(self, key: str, outcome: Outcome) -> Event:
-        return event_of(self.state, key, outcome, self._clock())
+    def _end(self, key: str, outcome: Outcome) -> None:
+        """Record how an attempt ended, and what is to be said of it: a notice in one task's output is easily missed."""
+        now = self._clock()
+        self._record(event_of(self.state, key, outcome, now))
+        if isinstance(outcome, Succeeded | Failed):
+            said = str(outcome.output.get("info") or "").splitlines()
+            self._record(*(Noticed(now, f"{key}: {line}", key) for line in said if line))
 
     def _stop_everything(self) -> None:
         for token in list(self._tokens.values()):

@@ -46,7 +46,9 @@ class DbtExecutor:
             outcome = _command(command, number, python, project, profiles, context)
             if outcome is not None:
                 return outcome
-        return Succeeded(output={"dbt_output": {"artifacts_link": str(context.folder / ARTIFACTS)}})
+        left_out = _left_out(task)
+        notice = {"info": f"not installed, the local profile needs dbt-duckdb: {left_out}"} if left_out else {}
+        return Succeeded(output={"dbt_output": {"artifacts_link": str(context.folder / ARTIFACTS)}, **notice})
 
     def _python(self, task: Task, context: TaskContext) -> str | Failed | Stopped:
         """The interpreter that has dbt: the task's own environment if its libraries bring one, else the driver's."""
@@ -73,6 +75,10 @@ def _without_cloud_adapters(task: Task) -> Task:
     """The adapters for warehouses that are not here are left out: the local profile needs dbt-duckdb."""
     kept = [item for item in task.libraries or () if item.pypi is None or not _is_adapter(item.pypi.package)]
     return task.model_copy(update={"libraries": kept})
+
+
+def _left_out(task: Task) -> str:
+    return ", ".join(item.pypi.package for item in task.libraries or () if item.pypi and _is_adapter(item.pypi.package))
 
 
 def _is_adapter(requirement: str) -> bool:
