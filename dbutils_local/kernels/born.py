@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from ipykernel import kernelapp
+from IPython.core.application import BaseIPythonApplication
 
 from dbutils_local.kernels import frames
 from dbutils_local.kernels.bootstrap import extension_names
@@ -69,7 +70,18 @@ def choose_backend() -> None:
         matplotlib.rcParams["backend"] = backend
 
 
-class IPKernelApp(kernelapp.IPKernelApp):
+class _ReadOnce(BaseIPythonApplication):
+    """The part of the application that reads profile and configuration: before the fork, and then not again."""
+
+    is_read = False
+
+    def initialize(self, argv: list[str] | None = None) -> None:
+        """Called by ipykernel's own `initialize` as the class after it."""
+        if not self.is_read:
+            super().initialize(argv)  # type: ignore[no-untyped-call, unused-ignore]
+
+
+class IPKernelApp(kernelapp.IPKernelApp, _ReadOnce):
     """ipykernel's application, initialised up to the point where the user's environment matters; there it waits."""
 
     name = "ipython-kernel"
@@ -104,6 +116,17 @@ class IPKernelApp(kernelapp.IPKernelApp):
                 self.fail(f"the kernel extension {name} could not be loaded: {type(error).__name__}: {error}")
 
 
+def read_configuration() -> None:
+    """Before the fork: make the application and let it read profile and configuration, as each kernel would."""
+    app: Any = IPKernelApp.instance()
+    try:
+        BaseIPythonApplication.initialize(app, [HISTORY_OFF])
+        app.is_read = True
+    except BaseException:  # noqa: BLE001 - a broken configuration is reported by the kernels that read it
+        IPKernelApp.clear_instance()
+    sys.excepthook = sys.__excepthook__
+
+
 def become_kernel(argv: list[str], control: socket.socket, parent: int) -> None:
     """Run an ipykernel with these arguments until it is shut down; its environment and folder come over `control`."""
     import ipykernel_launcher
@@ -122,7 +145,13 @@ def become_kernel(argv: list[str], control: socket.socket, parent: int) -> None:
         os._exit(1)
 
     IPKernelApp.wait, IPKernelApp.fail = staticmethod(wait), staticmethod(fail)
-    app: Any = IPKernelApp.instance(parent_handle=parent)
+    app: Any = IPKernelApp.instance()
+    app.parent_handle = parent
+    if app.is_read and argv[2:] == [HISTORY_OFF]:
+        app.connection_file = argv[1]
+        app.init_crash_handler()
+    else:
+        app.is_read = False
     app.initialize(argv)
     control.close()
     app.start()

@@ -411,7 +411,9 @@ def warm_up(preload: Iterable[str]) -> str | None:
     for name in KERNEL_MODULES:
         with contextlib.suppress(ImportError):  # some are not in every version
             importlib.import_module(name)
-    importlib.import_module("dbutils_local.kernels.born")
+    from dbutils_local.kernels import born
+
+    born.read_configuration()
     for extension in extension_names():
         with contextlib.suppress(Exception):  # one that cannot be imported is reported by the kernel that needs it
             for name in getattr(importlib.import_module(extension), "PRELOAD", ()):
@@ -422,7 +424,6 @@ def warm_up(preload: Iterable[str]) -> str | None:
             importlib.import_module(name)
         except Exception as error:  # noqa: BLE001 - a module may raise anything when it is imported
             broken = f"the preload of {name} failed: {type(error).__name__}: {error}"
-    gc.collect()
     gc.freeze()
     gc.enable()
     return broken or why_unsafe()
