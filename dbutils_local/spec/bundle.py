@@ -14,10 +14,13 @@ from typing import Any
 from dbutils_local.errors import InvalidSpec, Problem, UserError
 from dbutils_local.spec import python_bundle, tree
 from dbutils_local.spec.deployment import ANNOTATIONS, deployed_job, presets_of, with_merged_lists, with_prefixed_names
-from dbutils_local.spec.faults import did_you_mean
+from dbutils_local.spec.faults import did_you_mean, with_task_key
 from dbutils_local.spec.interpolate import REFERENCE, Interpolation, Unresolved, malformed, steps, unescaped
+from dbutils_local.spec.job import JobSettings
 from dbutils_local.spec.merge import at, merge
+from dbutils_local.spec.tasks import KINDS
 from dbutils_local.spec.tree import Node, Place, Steps, show
+from dbutils_local.spec.typed import as_read
 from dbutils_local.spec.variables import Given, lookup_in, with_variables
 
 ROOT_NAMES = ("databricks.yml", "databricks.yaml", "bundle.yml", "bundle.yaml")
@@ -166,7 +169,7 @@ class _Work:
             written: list[Problem] = []
             part = tree.read(path, written)
         except InvalidSpec as error:
-            self.problems.extend(error.problems)
+            self.problems.extend(tree.doubts_of_a_bundle(error.problems))
             return None
         self.problems.extend(tree.doubts_of_a_bundle(written))
         if not isinstance(part.value, dict):
@@ -359,7 +362,7 @@ def _finished(config: Node, target: str, work: _Work, is_fragment: bool) -> Reso
     presets = presets_of(config, info.mode)
     config = with_prefixed_names(config, presets)
     official = {
-        key: deployed_job(with_merged_lists(job), config, presets, annotated=not is_fragment)
+        key: deployed_job(_readable(with_merged_lists(job), key, work), config, presets, annotated=not is_fragment)
         for key, job in jobs.items()
     }
     local = _with_resources(official, config, work)
@@ -369,6 +372,15 @@ def _finished(config: Node, target: str, work: _Work, is_fragment: bool) -> Reso
         {key: unescaped(job.without(*ANNOTATIONS)) for key, job in local.items()},
         tuple(work.problems),
     )
+
+
+def _readable(job: Node, key: str, work: _Work) -> Node:
+    """The job without what has no effect, so that defaults take its place; the older single-task form as it is."""
+    if any(kind in job.mapping for kind in KINDS):
+        return job
+    read, doubts = as_read(job, JobSettings, ("resources", "jobs", key))
+    work.problems.extend(with_task_key(doubt, job) for doubt in doubts)
+    return read
 
 
 def _with_python(config: Node, target: str, work: _Work, interpolation: Interpolation) -> dict[str, Node]:

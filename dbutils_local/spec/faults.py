@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from enum import Enum
 from typing import Any, get_args
 
@@ -15,6 +17,7 @@ from dbutils_local.spec.base import Spec
 from dbutils_local.spec.tasks import KINDS, Task
 from dbutils_local.spec.tree import Node, show
 
+_TASK_NUMBER = re.compile(r"\btasks\[([0-9]+)\]")
 _FOUND = {
     dict: "a mapping",
     list: "a list",
@@ -24,6 +27,16 @@ _FOUND = {
     float: "a number",
     type(None): "nothing",
 }
+
+
+def with_task_key(problem: Problem, job: Node) -> Problem:
+    """`tasks[plan]` for `tasks[6]`: a bundle's tasks are sorted, so their numbers tell nobody anything."""
+
+    def named(match: re.Match[str]) -> str:
+        key = job.get("tasks", int(match[1]), "task_key")
+        return match[0] if key is None else f"tasks[{key.value}]"
+
+    return replace(problem, message=_TASK_NUMBER.sub(named, problem.message, count=1))
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,16 +15,15 @@ from dbutils_local.spec import bundle, tree
 from dbutils_local.spec.bundle import BundleInfo
 from dbutils_local.spec.checks import BUNDLE_REFERENCE, check
 from dbutils_local.spec.deployment import ANNOTATIONS, with_named_elements
-from dbutils_local.spec.faults import did_you_mean, problems_of
+from dbutils_local.spec.faults import did_you_mean, problems_of, with_task_key
 from dbutils_local.spec.files import Files, ResolveNotebook, Resolver, deployed, normalised
 from dbutils_local.spec.job import JobSettings, resolved, wrap_single_task
 from dbutils_local.spec.tasks import JOB_ID_REFERENCE, Task
 from dbutils_local.spec.tree import Node, Place, Steps, node_of, show
-from dbutils_local.spec.typed import typed, without_unknown
+from dbutils_local.spec.typed import as_read, typed
 
 LOCAL_USER = "local@localhost"
 SPEC_SUFFIXES = (".yml", ".yaml", ".json")
-_TASK_NUMBER = re.compile(r"\btasks\[([0-9]+)\]")
 _BUNDLE_KEYS = ("resources", "targets", "bundle", "include")
 
 
@@ -57,6 +55,15 @@ class LoadedJob:
             if key is not None and str(key.value) == task_key and any(name.endswith("_task") for name in node.mapping):
                 return node.place
         return self.tree.place
+
+    def places(self) -> dict[str, Place]:
+        """Where each task begins, by its key, and each job parameter, as "parameters NAME"."""
+        named = [
+            (prefix, node.get(name), node)
+            for top, name, prefix in (("tasks", "task_key", ""), ("parameters", "name", "parameters "))
+            for node in self.tree.elements(top)
+        ]
+        return {f"{prefix}{key.value}": node.place for prefix, key, node in named if key is not None}
 
 
 @dataclass(frozen=True)
@@ -318,7 +325,7 @@ def _loaded(
     is_whole = True
     for key, written in jobs.items():
         prefix = f"resources.jobs.{key}" if info else ""
-        node, own = without_unknown(written, JobSettings, ("resources", "jobs", key)) if info else (written, [])
+        node, own = as_read(written, JobSettings, ("resources", "jobs", key)) if info else (written, [])
         file = node.place.file or request.path
         resolver = Resolver(request.root, file, info is not None, request.resolve_notebook)
         if request.check_files:
@@ -330,9 +337,9 @@ def _loaded(
         except InvalidSpec as error:
             own.extend(problem for problem in error.problems if not _is_told(problem, problems))
         else:
-            missing = {task: [_with_task_key(p, node) for p in lacking] for task, lacking in resolver.missing.items()}
+            missing = {task: [with_task_key(p, node) for p in lacking] for task, lacking in resolver.missing.items()}
             loaded[key] = LoadedJob(key, settings, file, file.parent, resolver.files, node, missing)
-        problems.extend(_with_task_key(problem, node) for problem in own)
+        problems.extend(with_task_key(problem, node) for problem in own)
     ordered = _in_order(problems)
     if any(problem.severity == "error" for problem in ordered) and not request.keep_going:
         raise InvalidSpec(ordered)
@@ -344,16 +351,6 @@ def _is_told(problem: Problem, told: list[Problem]) -> bool:
     """A reference without a value is one fault, not a second one for standing where a number belongs."""
     place = (problem.file, problem.line, problem.column)
     return problem.line is not None and any(place == (p.file, p.line, p.column) for p in told if p.severity == "error")
-
-
-def _with_task_key(problem: Problem, job: Node) -> Problem:
-    """`tasks[plan]` for `tasks[6]`: a bundle's tasks are sorted, so their numbers tell nobody anything."""
-
-    def named(match: re.Match[str]) -> str:
-        key = job.get("tasks", int(match[1]), "task_key")
-        return match[0] if key is None else f"tasks[{key.value}]"
-
-    return replace(problem, message=_TASK_NUMBER.sub(named, problem.message, count=1))
 
 
 def _git_notice(job: Node, prefix: str) -> list[Problem]:

@@ -18,6 +18,7 @@ from dbutils_local.errors import InvalidSpec, Problem
 
 MAX_VALUES = 2_000_000  # after anchors are expanded; a job of 5,000 tasks has about 100,000
 _TWICE = "is written twice"
+_EMPTY = "is empty"
 MERGE_TAG = "tag:yaml.org,2002:merge"
 
 _INT = re.compile(r"[-+]?[0-9][0-9_]*\Z")
@@ -181,14 +182,18 @@ def parse(text: str, path: Path | None = None, problems: list[Problem] | None = 
     return node
 
 
-def doubts_of_a_bundle(problems: list[Problem]) -> list[Problem]:
-    """`problems` of reading, milder where the bundle tool is: of a key written twice it takes the last."""
-    return [
-        replace(problem, message=f"{problem.message}: the last one counts", severity="warning")
-        if _TWICE in problem.message
-        else problem
-        for problem in problems
-    ]
+def doubts_of_a_bundle(problems: Sequence[Problem]) -> list[Problem]:
+    """`problems` of reading, milder where the bundle tool is.
+
+    Of a key written twice it takes the last, and a file of comments only is no fault.
+    """
+    return [_milder(problem) for problem in problems]
+
+
+def _milder(problem: Problem) -> Problem:
+    if _TWICE in problem.message:
+        return replace(problem, message=f"{problem.message}: the last one counts", severity="warning")
+    return replace(problem, severity="warning") if problem.message == _EMPTY else problem
 
 
 @contextmanager
@@ -245,7 +250,7 @@ class _Reader:
     def tree(self) -> Node:
         composed = self._compose()
         if composed is None:
-            raise InvalidSpec([Problem("is empty", self.path)])
+            raise InvalidSpec([Problem(_EMPTY, self.path)])
         try:
             node, _ = self._convert(composed)
         except RecursionError:

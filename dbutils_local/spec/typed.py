@@ -1,15 +1,16 @@
-"""The values of a job in the types the bundle tool gives them: text where text belongs, numbers where numbers do."""
+"""A job as the bundle tool reads it: every value in the type of its field, what cannot be read left out."""
 
 from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any, Union, get_args, get_origin
 
 from dbutils_local.errors import Problem
 from dbutils_local.spec.base import Spec, text_of
-from dbutils_local.spec.faults import did_you_mean, field_named, inner_model, names_of
+from dbutils_local.spec.faults import did_you_mean, field_named, names_of
 from dbutils_local.spec.tree import Node, Steps, show
 
 _CLUSTER = "new_cluster"
@@ -28,76 +29,79 @@ _TRUE = frozenset(("true", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON"))
 _FALSE = frozenset(("false", "n", "N", "no", "No", "NO", "off", "Off", "OFF"))
 
 
-def without_unknown(node: Node, model: type[Spec], path: Steps = ()) -> tuple[Node, list[Problem]]:
-    """`node` without the keys that `model` does not know and that are no slip of the pen, and a doubt for each.
+def as_read(node: Node, model: type[Spec], path: Steps = ()) -> tuple[Node, list[Problem]]:
+    """`node` as the bundle tool reads it for `model`, with a doubt for everything that it leaves out.
 
-    The bundle tool leaves such keys out with a warning; templates in wide use have them.
+    Scalars get the type of their field. Keys that the model does not know and values that cannot be what their field
+    holds have no effect; but a key that looks like a slip of the pen is kept, so that it is told as a fault.
     """
-    members: dict[str, Node] = {}
-    doubts: list[Problem] = []
-    known = names_of(model)
-    for key, below in node.mapping.items():
-        field = field_named(model, key)
-        if field is None and not did_you_mean(key, known):
-            where = show((*path, key))
-            doubts.append(
-                (below.key or below.place).problem(f"{where}: unknown key {key!r}: it has no effect", "warning")
-            )
-            continue
-        inner = inner_model(field.annotation) if field is not None and key != _CLUSTER else None
-        members[key], found = (below, []) if inner is None else _without_unknown_below(below, inner, (*path, key))
-        doubts.extend(found)
-    return replace(node, value=members), doubts
-
-
-def _without_unknown_below(node: Node, model: type[Spec], path: Steps) -> tuple[Node, list[Problem]]:
-    match node.value:
-        case dict():
-            return without_unknown(node, model, path)
-        case list():
-            pairs = [_without_unknown_below(below, model, (*path, index)) for index, below in enumerate(node.items)]
-            return replace(node, value=[below for below, _ in pairs]), [doubt for _, found in pairs for doubt in found]
-    return node, []
+    reading = _Reading(keeps_slips=True)
+    return reading.model(node, model, path), reading.doubts
 
 
 def typed(node: Node, model: type[Spec]) -> Node:
-    """`node` with every scalar in the type its field has in `model`.
-
-    Keys the model does not know and scalars without a value are left out, as the bundle tool does with a warning.
-    """
-    members = {}
-    for key, below in node.mapping.items():
-        field = field_named(model, key)
-        if field is None:
-            continue
-        found = _cluster(below) if key == _CLUSTER else _of(below, field.annotation)
-        if found is not None:
-            members[key] = found
-    return replace(node, value=members)
+    """`node` as the bundle tool reads it, slips left out as well."""
+    return _Reading(keeps_slips=False).model(node, model, ())
 
 
-def _of(node: Node, annotation: Any) -> Node | None:
-    kinds = _kinds(annotation)
-    match node.value:
-        case dict():
-            return _mapping(node, kinds)
-        case list():
-            elements = next((get_args(kind)[0] for kind in kinds if get_origin(kind) is list), Any)
-            found = [_of(below, elements) for below in node.items]
-            return replace(node, value=[below for below in found if below is not None])
-        case None:
-            return None if kinds & {str, int, bool, float} else node
-    return replace(node, value=_scalar(node.value, kinds))
+@dataclass
+class _Reading:
+    keeps_slips: bool
+    doubts: list[Problem] = field(default_factory=list)
 
+    def model(self, node: Node, model: type[Spec], path: Steps) -> Node:
+        members = {}
+        for key, below in node.mapping.items():
+            known = field_named(model, key)
+            if known is not None:
+                found = _cluster(below) if key == _CLUSTER else self.value(below, known.annotation, (*path, key))
+            else:
+                found = self._unknown(below, key, model, path)
+            if found is not None:
+                members[key] = found
+        return replace(node, value=members)
 
-def _mapping(node: Node, kinds: set[Any]) -> Node:
-    for kind in kinds:
-        if isinstance(kind, type) and issubclass(kind, Spec):
-            return typed(node, kind)
-        if get_origin(kind) is dict:
-            found = {key: _of(below, get_args(kind)[1]) for key, below in node.mapping.items()}
-            return replace(node, value={key: below for key, below in found.items() if below is not None})
-    return node
+    def _unknown(self, node: Node, key: str, model: type[Spec], path: Steps) -> Node | None:
+        if did_you_mean(key, names_of(model)):
+            return node if self.keeps_slips else None
+        where = show((*path, key))
+        doubt = (node.key or node.place).problem(f"{where}: unknown key {key!r}: it has no effect", "warning")
+        self.doubts.append(doubt)
+        return None
+
+    def value(self, node: Node, annotation: Any, path: Steps) -> Node | None:
+        """The value as what its annotation says; None where it has no effect."""
+        kinds = _kinds(annotation)
+        match node.value:
+            case dict():
+                return self._mapping(node, kinds, path)
+            case list():
+                return self._list(node, kinds, path)
+            case None:
+                return None if kinds & {str, int, bool, float} else node
+        found = _scalar(node.value, kinds)
+        return self._misfit(node, kinds, path) if found is None else replace(node, value=found)
+
+    def _mapping(self, node: Node, kinds: set[Any], path: Steps) -> Node | None:
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, Spec):
+                return self.model(node, kind, path)
+            if get_origin(kind) is dict:
+                found = {key: self.value(below, get_args(kind)[1], (*path, key)) for key, below in node.mapping.items()}
+                return replace(node, value={key: below for key, below in found.items() if below is not None})
+        return node if Any in kinds else self._misfit(node, kinds, path)
+
+    def _list(self, node: Node, kinds: set[Any], path: Steps) -> Node | None:
+        elements = next((get_args(kind)[0] for kind in kinds if get_origin(kind) is list), None)
+        if elements is None:
+            return node if Any in kinds else self._misfit(node, kinds, path)
+        found = [self.value(below, elements, (*path, index)) for index, below in enumerate(node.items)]
+        return replace(node, value=[below for below in found if below is not None])
+
+    def _misfit(self, node: Node, kinds: set[Any], path: Steps) -> Node | None:
+        text = f"{show(path)}: must be {_words(kinds)}, found {_found(node.value)}: it has no effect"
+        self.doubts.append(node.place.problem(text, "warning"))
+        return None
 
 
 def _kinds(annotation: Any) -> set[Any]:
@@ -110,11 +114,36 @@ def _kinds(annotation: Any) -> set[Any]:
 
 
 def _scalar(value: Any, kinds: set[Any]) -> Any:
+    """The value as one of the kinds; None if it can be none of them."""
+    if isinstance(value, str) and value.startswith("${"):
+        return value  # what has no value yet, or was told to have none
+    found = None
     if bool in kinds:
-        return _switch(value)
+        found = _switch(value) if isinstance(_switch(value), bool) else None
+    elif int in kinds:
+        number = _number(value, int)
+        found = number if isinstance(number, int) and not isinstance(number, bool) else None
+    if found is None and (str in kinds or Any in kinds or any(_is_enum(kind) for kind in kinds)):
+        return text_of(value) if Any not in kinds else value
+    return found
+
+
+def _is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Enum)
+
+
+def _words(kinds: set[Any]) -> str:
     if int in kinds:
-        return _number(value, int)
-    return text_of(value) if str in kinds else value
+        return "a whole number"
+    if bool in kinds:
+        return "true or false"
+    if any(get_origin(kind) is list for kind in kinds):
+        return "a list"
+    return "text" if str in kinds or any(_is_enum(kind) for kind in kinds) else "a mapping"
+
+
+def _found(value: Any) -> str:
+    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)
 
 
 def _switch(value: Any) -> Any:

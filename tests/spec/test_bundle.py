@@ -781,3 +781,31 @@ def test_keys_that_hold_nothing_but_anchors_are_no_doubt(project: Project) -> No
 def test_a_root_file_without_a_bundle_section_is_a_bundle_of_its_folders_name(project: Project) -> None:
     project.write(MINIMAL.replace("bundle: {name: shop}", ""))
     assert project.deployed()["deployment"]["metadata_file_path"].endswith("/.bundle/shop/default/state/metadata.json")
+
+
+def test_values_that_cannot_be_what_their_field_holds_have_no_effect(project: Project) -> None:
+    project.write(
+        f"""
+        bundle: {{name: b}}
+        include: [empty.yml]
+        resources:
+          jobs:
+            j:
+              timeout_seconds: "3600,"
+              max_concurrent_runs: 2.5
+              notification_settings: {{no_alert_for_skipped_runs: maybe}}
+              email_notifications: {{on_failure: me@example.com}}
+              tags: [a]
+              tasks: [{{task_key: a, timeout_seconds: 60, {CONDITION}}}]
+        """
+    )
+    project.write("# nothing yet\n", "empty.yml")
+    job = project.job()
+    assert job["email_notifications"] == {}
+    assert not {"timeout_seconds", "tags"} & set(job)
+    assert project.deployed()["max_concurrent_runs"] == 1
+    assert job["tasks"][0]["timeout_seconds"] == 60
+    assert {doubt.split(": ", 2)[1].rpartition(".")[2] for doubt in project.doubts()} == {
+        *("timeout_seconds", "max_concurrent_runs", "no_alert_for_skipped_runs", "on_failure", "tags", "is empty"),
+    }
+    assert any("timeout_seconds: must be a whole number, found '3600,'" in doubt for doubt in project.doubts())
