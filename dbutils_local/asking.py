@@ -102,7 +102,8 @@ class Asking:
         told = taken.for_run(self.source, [key for key, task in chosen.tasks.items() if not task.stubbed])
         intake.require(told)
         refused = intake.refused(self.source, self.stubs, self.only)
-        found = [*told, *refused, *(intake.wiring(self.source, chosen, self.params) if check else ())]
+        circle = intake.job_circle(self.source, self.siblings)
+        found = [*told, *refused, *circle, *(intake.wiring(self.source, chosen, self.params) if check else ())]
         intake.require(found)
         return replace(
             self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from dbutils_local.errors import InvalidSpec, NotFound, Problem, UserError
 from dbutils_local.settings import Settings
 from dbutils_local.spec.job import JobSettings
 from dbutils_local.spec.load import LoadedJob, load, loads
+from dbutils_local.spec.tasks import JOB_ID_REFERENCE
+from dbutils_local.spec.tree import Place
 from dbutils_local.workspace import Source, default_root
 
 NOTEBOOK_ENDINGS = (".ipynb", ".py", ".sql", ".scala", ".r", ".R")
@@ -135,7 +137,7 @@ def _refuse_choices(path: Path, target: str | None, variables: Mapping[str, str]
 
 def _source(job: LoadedJob, key: str, root: Path, origin: Mapping[str, object]) -> Source:
     files = {f"{task_key} {field}": str(file) for (task_key, field), file in job.files.items()}
-    return Source(job.settings, job.folder, root, files, {**origin, "job": key}, key)
+    return Source(job.settings, job.folder, root, files, {**origin, "job": key}, key, job.places())
 
 
 def _notebook_finder(name: str, caller: Path, root: Path) -> Path:
@@ -183,10 +185,10 @@ def refused(source: Source, stubs: Iterable[str], only: Iterable[str]) -> list[P
     from dbutils_local.spec.support import report
 
     chosen = plan(source.settings, only=tuple(only)).tasks
+    nowhere = Place(Path(str(source.origin["spec"])) if source.origin.get("spec") else source.folder)
     return [
-        Problem(
-            f"task {row.task_key!r}: {row.field}: {_ways_on(row.message, row.task_key or '')}",
-            Path(str(source.origin["spec"])) if source.origin.get("spec") else source.folder,
+        source.places.get(row.task_key or "", nowhere).problem(
+            f"task {row.task_key!r}: {row.field}: {_ways_on(row.message, row.task_key or '')}"
         )
         for row in report(source.settings)
         if row.support is Support.REFUSED and row.task_key in chosen and row.task_key not in set(stubs)
@@ -213,7 +215,36 @@ def wiring(source: Source, chosen: Plan, passed: Iterable[str] = ()) -> list[Pro
         installed=lambda module: importlib.util.find_spec(module) is not None,
         passed=tuple(passed),
         spec=Path(str(source.origin["spec"])) if source.origin.get("spec") else None,
+        places=source.places,
     )
+
+
+def job_circle(start: Source, jobs: Mapping[str, Source]) -> list[Problem]:
+    """The circle of run_job tasks a run of `start` would enter, if its spec has one: such a run could never end."""
+    by_key = {str(source.key): source for source in jobs.values()}
+    stack: list[str] = []
+    done: set[str] = set()
+
+    def found_from(key: str) -> list[Problem]:
+        if key in stack:
+            circle = " -> ".join((*stack[stack.index(key) :], key))
+            place = next((place for name, place in by_key[key].places.items() if " " not in name), Place(None))
+            return [place.problem(f"run_job tasks go round in a circle of jobs: {circle}")]
+        if key in done or key not in by_key:
+            return []
+        stack.append(key)
+        found = [problem for below in _jobs_started(by_key[key]) for problem in found_from(below)]
+        done.add(stack.pop())
+        return found
+
+    return found_from(str(start.key))[:1]
+
+
+def _jobs_started(source: Source) -> Iterator[str]:
+    for task in source.settings.tasks or ():
+        inner = task.for_each_task.task if task.for_each_task else task
+        if inner.run_job_task and (job := JOB_ID_REFERENCE.fullmatch(str(inner.run_job_task.job_id))):
+            yield job[1]
 
 
 def require(problems: Sequence[Problem]) -> None:

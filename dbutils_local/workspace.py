@@ -22,6 +22,7 @@ from dbutils_local.engine.summary import summarize
 from dbutils_local.errors import InvalidState, NotFound, UserError
 from dbutils_local.settings import Settings
 from dbutils_local.spec.job import JobSettings, resolved
+from dbutils_local.spec.tree import Place
 from dbutils_local.spec.update import merged, without
 from dbutils_local.store import artifacts
 from dbutils_local.store.records import JobRecord, Page, RunFilter, RunStore, RunSummary
@@ -44,6 +45,7 @@ class Source:
     files: Mapping[str, str] = field(default_factory=dict)  # "<task_key> <field path>" -> absolute path
     origin: Mapping[str, Any] = field(default_factory=dict)  # {"spec", "job", "target", "variables"}
     key: str | None = None  # bundle resource key
+    places: Mapping[str, Place] = field(default_factory=dict)  # where tasks and "parameters NAME" were written
 
     @property
     def name(self) -> str:

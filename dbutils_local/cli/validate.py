@@ -65,6 +65,7 @@ def _taken(spec: str, target: str | None, variables: dict[str, str]) -> tuple[In
 
 
 def _document(taken: Intake | None, job: str | None, problems: list[Problem]) -> dict[str, Any]:
+    from dbutils_local import intake
     from dbutils_local.spec.support import report
 
     chosen = {} if taken is None else dict(taken.jobs) if job is None else {job: taken.pick(job)}
@@ -80,14 +81,11 @@ def _document(taken: Intake | None, job: str | None, problems: list[Problem]) ->
             }
             for row in report(source.settings)
         ]
-        problems = [
-            *problems,
-            *_wiring(source, problems),
-        ]
+        problems = [*problems, *_wiring(source, problems), *intake.job_circle(source, taken.jobs if taken else {})]
     return {
         "jobs": _jobs(taken, chosen, job),
         "report": rows,
-        "problems": [_problem(problem) for problem in problems],
+        "problems": [_problem(problem) for problem in dict.fromkeys(problems)],
     }
 
 

@@ -20,6 +20,7 @@ from dbutils_local.notebooks.document import Document
 from dbutils_local.notebooks.parameters import Facts, Include, NotebookRun, Place, Use, facts
 from dbutils_local.spec.job import JobSettings
 from dbutils_local.spec.tasks import RunIf, Task
+from dbutils_local.spec.tree import Place as SpecPlace
 
 Find = Callable[[str, Path], Path]
 """A notebook's file from its name and its caller's file; raises UserError as `notebooks.resolve` does."""
@@ -43,14 +44,16 @@ def check(
     installed: Callable[[str], bool],
     passed: Collection[str] = (),
     spec: Path | None = None,
+    places: Mapping[str, SpecPlace] | None = None,
 ) -> list[Problem]:
     """Every fault and doubt in the notebooks of the tasks in `graph`, each with file, cell and line.
 
     `files` maps `<task_key> notebook_task.notebook_path` to the file; a notebook whose path is computed is not
     there and not checked. `installed` tells whether a module can be imported, `passed` are names given at run time, and
-    `spec` is the file to name for what no notebook is to blame for.
+    `spec` is the file to name for what no notebook is to blame for, `places` where in it tasks and "parameters NAME"
+    are.
     """
-    return _Check(settings, graph, files, find, read, installed, frozenset(passed), spec).all()
+    return _Check(settings, graph, files, find, read, installed, frozenset(passed), spec, places or {}).all()
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ class _Check:
     installed: Callable[[str], bool]
     passed: frozenset[str]
     spec: Path | None = None
+    places: Mapping[str, SpecPlace] = field(default_factory=dict)
     found: dict[tuple[object, ...], Problem] = field(default_factory=dict)
     known: dict[Path, Facts | None] = field(default_factory=dict)
     readings: dict[str, _Reading] = field(default_factory=dict)
@@ -363,13 +367,14 @@ class _Check:
             for reference in references_in(task.model_dump_json(exclude_none=True)):
                 if fault := fault_of(reference):
                     message = f"task {task.task_key!r}: {reference.text}: {fault}"
-                    self._say(message, None, None, sure=self._certain(task.task_key))
+                    self._say_of(task.task_key, message, sure=self._certain(task.task_key))
                 match reference.parts:
                     case ("tasks", source, "values", key, *_):
                         unset = self._value_fault(source, key, task.task_key)
                         sure = self._certain(task.task_key)
                         if unset and self._is_known(source):  # the spec's own check names the others
-                            self._say(f"task {task.task_key!r}: {unset[0]}", None, None, sure=sure and unset[1])
+                            message = f"task {task.task_key!r}: {unset[0]}"
+                            self._say_of(task.task_key, message, sure=sure and unset[1])
                     case _:
                         pass
 
@@ -384,6 +389,8 @@ class _Check:
                 self._say(message, path, None, sure=False)
 
     def _job_parameters_in_vain(self) -> None:
+        if len(self.graph.tasks) < len(self.settings.tasks or ()):
+            return  # the tasks that were left out may be those that read it
         tasks = [task for task in self.settings.tasks or () if task.task_key in self.graph.tasks]
         inner = [task.for_each_task.task if task.for_each_task else task for task in tasks]
         whole = self.settings.model_dump_json(exclude_none=True)
@@ -392,7 +399,7 @@ class _Check:
             return  # another kind of task, or a notebook that could not be read, may use them
         for name in self._job_parameters():
             if name not in referenced and not any(_may_read(reading, name) for reading in self.readings.values()):
-                self._say(f"job parameter {name!r} is read by no task", None, None, sure=False)
+                self._say_of(f"parameters {name}", f"job parameter {name!r} is read by no task", sure=False)
 
     # Saying it --------------------------------------------------------------------------------------------------------
 
@@ -408,6 +415,13 @@ class _Check:
         key = (message, path, place)
         if key not in self.found or sure:
             self.found[key] = problem
+
+    def _say_of(self, name: str, message: str, *, sure: bool) -> None:
+        """The same for what stands in the spec itself: at a task or "parameters NAME"."""
+        place = self.places.get(name) or SpecPlace(self.spec)
+        problem = place.problem(message, "error" if sure else "warning")
+        if (message,) not in self.found or sure:
+            self.found[(message,)] = problem
 
 
 def _first_line(error: UserError) -> str:

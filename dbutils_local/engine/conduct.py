@@ -86,7 +86,7 @@ def conduct(
 
 
 def _lineage(store: RunStore, run_id: int) -> list[RunSummary]:
-    """The run, the one whose run_job task started it, and so on up; asked of the store, as each may have its process."""
+    """The run, the run whose run_job task started it, and so on up; each may be driven by a process of its own."""
     found = [store.summary(run_id)]
     while (parent := found[-1].parent_task_run_id) is not None and (run := store.run_of_task(parent)) is not None:
         found.append(store.summary(run[0]))
