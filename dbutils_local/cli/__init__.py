@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from dbutils_local import __version__
-from dbutils_local.errors import DbutilsLocalError, UserError
+from dbutils_local.errors import DbutilsLocalError, HomeUnusable, UserError
 
 # Each verb's module is imported when the verb is used: `--help` and `fs ls` must answer at once.
 _VERBS = {
@@ -50,6 +51,16 @@ class Verbs(click.Group):
             fail(error, 1)
         except BrokenPipeError:
             sys.exit(1)
+        except OSError as error:
+            fail(_of_system(error), 1)
+
+
+def _of_system(error: OSError) -> Exception:
+    """What the operating system refused, in a sentence: disk full, read-only, no permission."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return HomeUnusable("the disk is full: free some space, or set DBUTILS_LOCAL_HOME to another disk")
+    where = f"{error.filename}: " if error.filename else ""
+    return HomeUnusable(f"{where}{error.strerror or error}")
 
 
 def fail(error: Exception, code: int) -> None:

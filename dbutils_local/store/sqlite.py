@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -397,6 +398,10 @@ def _patiently(action: Callable[[], object]) -> None:
             time.sleep(0.01)
 
 
+# A disk with less left than this (bytes) takes no history.
+FULL = 64 * 1024
+
+
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
     try:
@@ -407,7 +412,8 @@ def _translated(path: Path) -> Iterator[None]:
 
 def _sentence(path: Path, said: str) -> str:
     advice = "set DBUTILS_LOCAL_HOME to a folder you can write"
-    if "full" in said:
+    # SQLite calls a full disk an I/O error where the index of its log no longer fits.
+    if "full" in said or ("I/O error" in said and shutil.disk_usage(path.parent).free < FULL):
         return f"the disk that holds {path} is full: free some space, or set DBUTILS_LOCAL_HOME to another disk"
     if "readonly" in said or "unable to open" in said:
         return f"the history {path} cannot be written (read-only, or another owner): {advice}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,57 @@ def test_a_home_that_cannot_be_made_is_told_in_a_sentence(bench: Bench, verb: tu
     [line] = told.err.splitlines()
     assert line.startswith(f"error: cannot create the home folder {bench.home}: ")
     assert "DBUTILS_LOCAL_HOME" in line
+
+
+@pytest.fixture
+def small_disk(bench: Bench) -> Iterator[Bench]:
+    """The home lies on a disk of its own that holds 600 kB."""
+    disk = bench.folder / "disk"
+    disk.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)], capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        pytest.skip(f"no small file system can be mounted here: {made.stderr.strip()}")
+    bench.home = disk / "home"
+    yield bench
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill(bench: Bench) -> None:
+    with suppress(OSError), (bench.home.parent / "fill").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 1024)
+
+
+@pytest.mark.skipif(shutil.which("mount") is None, reason="needs mount(8)")
+def test_a_full_disk_is_told_in_a_sentence(small_disk: Bench) -> None:
+    small_disk.write("work.py", "print('work')")
+    assert small_disk("run", "work.py").code == 0
+    fill(small_disk)
+    for verb in (("run", "work.py"), ("runs", "list"), ("secrets", "create-scope", "s")):
+        told = small_disk(*verb)
+        assert told.code == 1, verb
+        [line] = told.err.splitlines()
+        assert "full" in line, verb
+    (small_disk.home.parent / "fill").unlink()
+    assert len(small_disk.run_ids()) == 1
+
+
+@pytest.mark.skipif(shutil.which("mount") is None, reason="needs mount(8)")
+def test_a_disk_that_fills_up_during_a_run_is_told_and_leaves_no_process(small_disk: Bench) -> None:
+    file = str(small_disk.home.parent / "fill")
+    small_disk.notebook(
+        "fills.py",
+        f"with open({file!r}, 'wb', buffering=0) as f:\n    while True:\n        f.write(b'x' * 1024)",
+    )
+    told = small_disk("run", "fills.py")
+    assert told.code == 1
+    assert "Traceback" not in told.err
+    until(lambda: not small_disk.processes(), 10)
+    Path(file).unlink()
+    [row] = small_disk("runs", "list", "-o", "json").json["runs"]
+    assert row["result_state"] == "FAILED"
 
 
 def test_a_history_that_is_no_database_is_told_in_a_sentence(bench: Bench) -> None:
