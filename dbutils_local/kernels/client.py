@@ -152,7 +152,7 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
             raise KernelFailed(self._kernel.start_failure or _how_it_died(self._kernel)) from None
 
     def _start(self) -> None:
-        kernel = start_kernel(self.execution.kernel)
+        kernel = start_kernel(self.execution.kernel, self.execution.alarm)
         self._kernel, self.kc = kernel, kernel.client
         for notice in kernel.notices:
             if notice not in self.execution.notices:

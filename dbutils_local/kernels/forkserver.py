@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -41,6 +42,7 @@ from dbutils_local.kernels import zygote
 o = json.loads(sys.argv[1])
 zygote.main(Path(o["folder"]), socket.socket(fileno=o["listener"]), o["lifeline"], o["owner"], o)
 """
+GOODBYE = 2.0  # seconds a server may take to end everything; one that still imports does not hear that it should
 ANSWER_TIMEOUT = 60.0  # seconds; a server with a large preload answers when it has imported it
 
 
@@ -54,6 +56,34 @@ class Refused(KernelFailed):
     def __init__(self, reason: str, unsafe: bool) -> None:
         super().__init__(reason)
         self.unsafe = unsafe  # True: it can fork nothing at all
+
+
+class Patience(Protocol):
+    """The part of execution.Alarm that says how long to wait."""
+
+    socket: socket.socket
+
+    @property
+    def reason(self) -> object | None:
+        """Not None: wait no longer."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until there is a reason anyway."""
+
+
+def _wait_for_answer(connection: socket.socket, patience: Patience) -> None:
+    """Return when there is something to receive, or the server has taken too long anyway."""
+    deadline = time.monotonic() + ANSWER_TIMEOUT
+    poll = select.poll()  # select.select fails in processes with more than a thousand open files
+    for source in (connection, patience.socket):
+        poll.register(source, select.POLLIN)
+    while (left := deadline - time.monotonic()) > 0:
+        ready = [number for number, _ in poll.poll(min(left, patience.seconds_left or left) * 1000)]
+        if patience.reason:
+            raise KernelFailed("the run ended before its kernel had started")
+        if connection.fileno() in ready:
+            return
 
 
 class Process(Protocol):
@@ -164,15 +194,19 @@ class ForkServer:
         with self._connection() as connection:
             frames.send(connection, {"do": "expect", "kernels": kernels, "pool_size": pool_size})
 
-    def kernel(self, request: KernelRequest) -> WarmKernel:
-        """A ready kernel with exactly this environment and folder. Refused, ServerGone, KernelFailed."""
+    def kernel(self, request: KernelRequest, patience: Patience | None = None) -> WarmKernel:
+        """A ready kernel with exactly this environment and folder. Refused, ServerGone, KernelFailed.
+
+        A server with a large preload may answer late: KernelFailed as soon as `patience` is at its end.
+        """
         connection, answer = self._request(
             {
                 "do": "kernel",
                 "environ": dict(request.environ),
                 "cwd": str(request.cwd),
                 "extensions": request.extensions,
-            }
+            },
+            patience=patience,
         )
         return WarmKernel.connected(connection, answer)
 
@@ -204,11 +238,18 @@ class ForkServer:
             connection, answer = self._request(request, files)
         return ForkedProcess(answer["pid"], connection)
 
-    def _request(self, request: dict[str, Any], files: Sequence[int] = ()) -> tuple[socket.socket, dict[str, Any]]:
+    def _request(
+        self, request: dict[str, Any], files: Sequence[int] = (), patience: Patience | None = None
+    ) -> tuple[socket.socket, dict[str, Any]]:
         connection = self._connection()
         try:
             frames.send(connection, request, files)
+            if patience is not None:
+                _wait_for_answer(connection, patience)
             received = frames.receive(connection)
+        except KernelFailed:
+            connection.close()
+            raise
         except OSError as error:
             connection.close()
             raise ServerGone(f"the fork server does not answer: {error}{self._last_words()}") from error
@@ -243,7 +284,7 @@ class ForkServer:
             os.close(self._lifeline)
             self._lifeline = None
         try:
-            self._process.wait(timeout=5)
+            self._process.wait(timeout=GOODBYE)
         except subprocess.TimeoutExpired:
             processes.kill_tree(self._process.pid)
             self._process.wait()

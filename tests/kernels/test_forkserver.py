@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -226,8 +227,6 @@ def test_a_daemon_and_a_kernel_that_ignores_signals_end_at_cancel(run_cells, tmp
             time.sleep(0.02)
         stop.stop()
 
-    import threading
-
     threading.Thread(target=stop_when_it_runs).start()
     run = run_cells(DAEMON, stubborn, stop=stop)
     assert run.stopped
@@ -359,8 +358,6 @@ def test_an_interrupt_reaches_what_the_cell_started(run_cells, tmp_path):
             time.sleep(0.02)
         stop.stop()
 
-    import threading
-
     threading.Thread(target=stop_when_it_runs).start()
     run = run_cells("import subprocess\nsubprocess.run(['sh', '-c', 'echo $$ > pid; exec sleep 60'])", stop=stop)
     assert run.stopped
@@ -393,3 +390,15 @@ def test_a_preloaded_matplotlib_draws_into_the_cell_as_ever(run_cells):
     ]
     assert pictures[0] == pictures[1]
     assert len(pictures[0]) == 1
+
+
+def test_a_stop_does_not_wait_for_a_slow_preload(run_cells, tmp_path):
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(30)")
+    stop = StopToken()
+    with ForkServer.start(["slow"], environ=dict(os.environ) | {"PYTHONPATH": str(tmp_path)}) as server:
+        threading.Timer(0.5, stop.stop).start()
+        begin = time.monotonic()
+        run = run_cells("1", stop=stop, forkserver=server.address)
+        assert run.stopped
+        assert time.monotonic() - begin < 15
+        server.abandon()
