@@ -1,4 +1,7 @@
-"""Databricks notebooks and multi-task jobs, unmodified, on any machine that has Python."""
+"""Databricks notebooks and multi-task jobs, unmodified, on any machine that has Python.
+
+PYTEST_DONT_REWRITE: pytest run inside a notebook would warn that this package, its plugin's, is imported already.
+"""
 
 from __future__ import annotations
 

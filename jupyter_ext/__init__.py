@@ -1,4 +1,7 @@
-"""The doors Jupyter knocks on: the IPython extension, the server extension and the labextension."""
+"""The doors Jupyter knocks on: the IPython extension, the server extension and the labextension.
+
+PYTEST_DONT_REWRITE: see dbutils_local.
+"""
 
 from __future__ import annotations
 

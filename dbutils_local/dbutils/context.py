@@ -418,6 +418,11 @@ class ReplContext:
     replId: str
     userName: str
 
+    @property
+    def user(self) -> str:
+        """The same under the name that found code asks for."""
+        return self.userName
+
     @classmethod
     def of(cls, session: Session) -> ReplContext:
         """The REPL context of one session; it is in no cluster."""

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dbutils_local.dbutils.help import Helpful
-from dbutils_local.dbutils.java import IllegalArgument
 from dbutils_local.kernels.outbox import Exit
 
 if TYPE_CHECKING:
@@ -96,15 +95,13 @@ class NotebookUtils(Helpful):
     ) -> str | None:
         """Run a notebook in a kernel of its own and return its exit value, None if it never called exit.
 
-        `timeout_seconds` 0 means no limit. Raises a Py4JJavaError look-alike that names
+        `timeout_seconds` 0, and below, means no limit. Raises a Py4JJavaError look-alike that names
         `com.databricks.WorkflowException` and the state: FAILED, TIMEDOUT or CANCELED (reference 2.2).
         """
         seconds = timeoutSeconds if timeout_seconds is None else timeout_seconds
         if seconds is None:
             raise TypeError("run() missing 1 required positional argument: 'timeout_seconds'")
-        if seconds < 0:
-            raise IllegalArgument("run", f"timeout_seconds cannot be negative: {seconds}")
-        return self._session.children.run(str(path), float(seconds), arguments or {})
+        return self._session.children.run(str(path), max(0.0, float(seconds)), arguments or {})
 
     def exit(self, value: Any) -> NoReturn:
         """End this notebook with `value`; what arrives is text."""

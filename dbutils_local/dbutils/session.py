@@ -43,6 +43,7 @@ class Session:
         self.redactor = Redactor()
         self.exits = Exits()
         self.widgets = Widgets(birth.parameters, self.notice)
+        self._take_saved_widgets()
         self._outbox = Outbox(birth.outbox) if birth.outbox is not None else None
         self._take_over()
 
@@ -91,6 +92,12 @@ class Session:
     def is_job(self) -> bool:
         """Whether this process works for a task of a job (a notebook.run child is no task: its task key is empty)."""
         return self.birth.job is not None and bool(self.birth.job.task_key)
+
+    def _take_saved_widgets(self) -> None:
+        if self.birth.notebook_file is not None and self.birth.notebook_file.suffix == ".ipynb":
+            from dbutils_local.dbutils.saved import saved_widgets
+
+            self.widgets.restore(saved_widgets(self.birth.notebook_file, is_job=self.birth.job is not None))
 
     def keep_widgets(self) -> None:
         """Leave the widgets beside the outbox for the process that goes on after a restart (reference 6.4)."""

@@ -55,3 +55,9 @@ def test_errors_can_be_pickled_for_process_pools(kind):
     error = pickle.loads(pickle.dumps(kind("get", "message", "detail")))
     assert isinstance(error, kind)
     assert str(error).endswith(f"{kind.java_class}: message\ndetail")
+
+
+def test_help_takes_commands_in_any_case(capsys):
+    from dbutils_local.dbutils.manual import of_command
+
+    assert of_command("widgets", "removeall") == of_command("widgets", "removeAll")

@@ -237,6 +237,7 @@ def test_2_5_get_context(in_job):
     found = ReplContext.of(in_job._session)
     assert (found.isInJob, found.isInNotebook, found.isInCluster) == (True, True, False)
     assert (found.jobId, found.notebookPath, found.jobTaskType) == ("11", "/Users/me/project/notebook", "notebook")
+    assert found.user == found.userName
 
 
 def test_2_5_an_unknown_accessor_is_refused_by_name(dbutils):
