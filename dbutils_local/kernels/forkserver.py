@@ -439,14 +439,16 @@ class ForkedProcess:
 
     def send_signal(self, number: int) -> None:
         """Send it to the process and its group; that they are gone already is fine."""
+        if self.poll() is not None:
+            return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
     def kill(self) -> None:
         """End it and everything it started."""
-        with contextlib.suppress(OSError):
-            self._connection.send(b"k")
-        processes.kill_group(self.pid)
+        if self.poll() is None:
+            with contextlib.suppress(OSError):
+                self._connection.send(b"k")
 
     def close(self) -> None:
         """Let go of it: unless it is detached, it is killed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tempfile
@@ -110,6 +111,8 @@ def _execute(nb: Any, execution: Execution, injected: dict[str, Any]) -> Any:
     papermill = import_papermill()
     from papermill.exceptions import PapermillExecutionError
 
+    # dbutils.notebook.run: what papermill says at INFO would stand in the cell of a notebook that logs at INFO itself.
+    logging.getLogger("papermill").setLevel(logging.WARNING)
     try:
         return papermill.execute_notebook(
             nb,

@@ -150,7 +150,10 @@ class Zygote:
                 processes.kill_group(process.pid)
         signal.set_wakeup_fd(-1)
         while any(not process.is_detached for process in self.forked.values()):
-            pid, _ = os.waitpid(-1, 0)
+            try:
+                pid, _ = os.waitpid(-1, 0)
+            except ChildProcessError:
+                break
             self.forked.pop(pid, None)
             self._bury_orphans()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -213,16 +216,17 @@ class Zygote:
             frames.send(client, {"refused": refusal, "unsafe": self.unsafe is not None})
             client.close()
             return None
-        kernel = self._spare() if "argv" not in request else None
+        assignment = {name: request.get(name) for name in ("cwd", "umask", "extensions")}
+        assignment["environ"] = {**self.set_by_imports, **request["environ"]}
+        kernel = self._assigned_spare(assignment) if "argv" not in request else None
         if kernel is None:
             made = self._fork_kernel(request.get("argv"), files, client)
             if not isinstance(made, Forked):
                 return made
             kernel = made
+            assert kernel.control is not None
+            frames.send(kernel.control, assignment)
         self.pool.taken += 1
-        assert kernel.control is not None
-        assignment = {name: request.get(name) for name in ("cwd", "umask", "extensions")}
-        frames.send(kernel.control, assignment | {"environ": {**self.set_by_imports, **request["environ"]}})
         answer = {
             "pid": kernel.pid,
             "connection": kernel.connection,
@@ -233,12 +237,16 @@ class Zygote:
         self._bind(kernel, client)
         return None
 
-    def _spare(self) -> Forked | None:
-        """A kernel from the pool, one that is ready if there is one."""
-        if not self.spares:
-            return None
-        self.spares.sort(key=lambda spare: not spare.is_ready)
-        return self.spares.pop(0)
+    def _assigned_spare(self, assignment: dict[str, Any]) -> Forked | None:
+        """A kernel from the pool that has taken the assignment, if possible a ready one; None: the pool is empty."""
+        while self.spares:
+            self.spares.sort(key=lambda spare: not spare.is_ready)
+            kernel = self.spares.pop(0)
+            with contextlib.suppress(OSError):  # one that was killed while it waited is passed over
+                if kernel.control is not None:
+                    frames.send(kernel.control, assignment)
+                    return kernel
+        return None
 
     def _bind(self, process: Forked, client: socket.socket) -> None:
         process.client = client
@@ -246,7 +254,8 @@ class Zygote:
 
     def _client_said(self, process: Forked) -> None:
         """A client only ever closes, or asks to kill (which it does by a single byte)."""
-        assert process.client is not None
+        if process.client is None:  # its process ended in the same round
+            return
         try:
             gone = not process.client.recv(16)
         except OSError:
@@ -301,7 +310,8 @@ class Zygote:
         return kernel
 
     def _kernel_said(self, kernel: Forked) -> None:
-        assert kernel.control is not None
+        if kernel.control is None:  # it ended in the same round
+            return
         try:
             received = frames.receive(kernel.control)
         except OSError:
@@ -360,21 +370,25 @@ class Zygote:
             os.read(wake, 4096)
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                dead: Any = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return
-            if pid == 0:
+            if dead is None:
                 return
-            if (process := self.forked.pop(pid, None)) is not None:
+            process = self.forked.pop(dead.si_pid, None)
+            if process is not None and not process.is_detached:
+                # Before it is reaped: until then nobody else can have its number.
+                processes.kill_group(dead.si_pid)
+            _, status = os.waitpid(dead.si_pid, 0)
+            if process is not None:
                 self._bury(process, os.waitstatus_to_exitcode(status))
             self._bury_orphans()
 
     def _bury(self, process: Forked, code: int) -> None:
         if process.control is not None:
             process.control.setblocking(False)
-            with contextlib.suppress(OSError, AssertionError):
-                while process.control is not None:
-                    self._kernel_said(process)
+            while process.control is not None:
+                self._kernel_said(process)
             self._close_control(process)
         if process in self.spares:
             self.spares.remove(process)
@@ -385,7 +399,6 @@ class Zygote:
             with contextlib.suppress(OSError):
                 frames.send(process.client, {"exit": code, "failed": process.failed, "words": words})
             self._unbind(process)
-        processes.kill_group(process.pid) if not process.is_detached else None
         if process.stem is not None:
             for left in self.folder.glob(process.stem.name + "[-.]*"):
                 left.unlink(missing_ok=True)
