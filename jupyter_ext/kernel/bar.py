@@ -11,7 +11,7 @@ from typing import Any
 from dbutils_local.errors import UserError
 
 TARGET = "dbutils_local.bar"
-HEAD_START = 0.3  # seconds
+PATIENCE = 30.0  # seconds a frontend has for a restart
 
 
 class OnChange(Enum):
@@ -114,14 +114,21 @@ class Bar:
             case OnChange.NOTHING:
                 pass
 
-    def restart(self, then: str) -> bool:
-        """Ask the frontend to restart this kernel, run `then` in it, and go on with the cells still waiting."""
+    def restart(self, then: str, is_ending: Callable[[], bool]) -> bool:
+        """Have the frontend restart this kernel, run `then` in it, and go on with the cells that wait.
+
+        Returns when `is_ending()`: until then this cell keeps the waiting ones from running in the old process. False
+        if there is no frontend of ours, or it does not do it in time.
+        """
         if not self._there:
             return False
         self._say({"restart": {"code": then, "cell": self._cell}})
-        # The reply that aborts the waiting cells takes another way: it must not arrive before they were counted.
-        time.sleep(HEAD_START)
-        return True
+        deadline = time.monotonic() + PATIENCE
+        while self._there and not is_ending():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return is_ending()
 
     def _say(self, data: dict[str, Any]) -> None:
         opened = self._comm

@@ -109,9 +109,13 @@ def restart(face: Face) -> None:
     """Start Python afresh: in a run the runner does it; in JupyterLab the labextension, which runs what waits."""
     if not face.is_interactive:
         return
-    if face.bar is not None and face.bar.restart(revival(face)):
-        print("Python restarts: variables and imports are gone, widgets stay.")
-    elif getattr(face.ip, "kernel", None) is not None:
+    if face.bar is not None and face.bar.is_there:
+        print("Python restarts: variables and imports are gone, widgets stay.", flush=True)
+        if face.bar.restart(revival(face), lambda: bool(face.ip.exit_now)):
+            # What waits in this process's queue runs in the next one.
+            face.ip.input_transformers_cleanup.append(lambda lines: [])
+            return
+    if getattr(face.ip, "kernel", None) is not None:
         print("Python restarts: variables and imports are gone. Run %load_ext dbutils_local again, then go on below.")
         # The server (or VS Code) sees the process end and starts it again.
         face.ip.kernel.do_shutdown(restart=True)

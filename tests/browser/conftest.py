@@ -138,19 +138,25 @@ class Screen:
 
 
 @pytest.fixture(scope="session")
-def screen(lab: Lab) -> Iterator[Screen]:
+def browser() -> Iterator[Any]:
+    """The one Chromium of all browser tests: two at once in a process get into each other's way."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(TIMEOUT)
-        seen = Screen(page, lab, [], [])
-        page.on("request", lambda request: seen.requests.append(request.url))
-        page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-        seen.load(reset=True)
-        yield seen
-        browser.close()
+        running = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def screen(lab: Lab, browser: Any) -> Screen:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(TIMEOUT)
+    seen = Screen(page, lab, [], [])
+    page.on("request", lambda request: seen.requests.append(request.url))
+    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    seen.load(reset=True)
+    return seen
 
 
 class Notebook:

@@ -37,7 +37,7 @@ def test_the_example_runs_by_hand_from_widgets_to_the_green_picture(open_file: A
     notebook.wait(job, timeout=180_000)
     states = {box.get_attribute("data-task"): box.get_attribute("data-state") for box in boxes.all()}
     assert states.pop("explain_gap") == "EXCLUDED"
-    assert set(states.values()) == {"SUCCESS"}, states
+    assert set(states.values()) == {"SUCCESS"}, [box.get_attribute("aria-label") for box in boxes.all()]
     notebook.cells.nth(job).locator("svg.dbl").scroll_into_view_if_needed()
     screen.shoot("example-green")
     assert not [url for url in screen.requests if not url.startswith((screen.lab.url, "data:", "blob:"))]

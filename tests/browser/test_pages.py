@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.server.conftest import Served, start
 from tests.server.test_doors import ask
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="Debian's chromium is not installed"),
-    pytest.mark.xdist_group("browser-pages"),
+    pytest.mark.xdist_group("browser"),
 ]
 
 SHOTS = Path(__file__).parents[2] / "artifacts"
@@ -46,14 +44,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         (running.workspace / name).write_text(text)
     yield running
     running.end()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as driver:
-        made = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield made
-        made.close()
 
 
 @pytest.fixture

@@ -39,7 +39,8 @@ def test_the_picture_of_a_run_turns_green(open_notebook: Any, screen: Any, job: 
     screen.page.locator(".dbl-running").first.wait_for()
     screen.shoot("dag-running")
     notebook.wait(1)
-    assert [box.get_attribute("data-state") for box in boxes.all()] == ["SUCCESS"] * 3
+    states = [box.get_attribute("data-state") for box in boxes.all()]
+    assert states == ["SUCCESS"] * 3, [box.get_attribute("aria-label") for box in boxes.all()]
     assert notebook.cells.nth(1).locator("svg.dbl").count() == 1
     screen.shoot("dag-green")
     assert notebook.run(2) == "('SUCCESS', 'ok', {'first': {'n': 3}})"

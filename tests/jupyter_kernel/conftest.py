@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -54,14 +55,13 @@ class Kernel:
 
         self.folder = folder
         self.home = Path(environ["DBUTILS_LOCAL_HOME"])
-        with open(os.devnull, "wb") as nowhere:
-            self.manager, self.client = start_new_kernel(
-                kernel_name="python3",
-                cwd=str(folder),
-                env={**os.environ, **environ},
-                extra_arguments=["--HistoryManager.enabled=False"],
-                stderr=nowhere,
-            )
+        self.manager, self.client = start_new_kernel(
+            kernel_name="python3",
+            cwd=str(folder),
+            env={**os.environ, **environ},
+            extra_arguments=["--HistoryManager.enabled=False"],
+            stderr=subprocess.DEVNULL,
+        )
 
     def __call__(self, code: str) -> Ran:
         """Run a cell and wait for its end."""

@@ -43,6 +43,13 @@ class Frontend:
         self.kernel.client.shell_channel.send(message)
         self.see(self.kernel.wait_idle(message["header"]["msg_id"]))
 
+    def wait_for(self, word: str) -> Any:
+        """What the kernel says next under `word` on the bar's comm, while a cell runs."""
+        while True:
+            content = self.kernel.client.get_iopub_msg(timeout=60)["content"]
+            if content.get("comm_id") == self.bar and word in content["data"]:
+                return content["data"][word]
+
     def model(self, description: str) -> str:
         return next(id for id, state in self.models.items() if state.get("description") == description)
 
@@ -146,17 +153,24 @@ def test_a_change_runs_what_the_setting_says(frontend: Any) -> None:
     assert not [one for one in frontend.heard[before:] if "run" in one]
 
 
-def test_a_restart_hands_the_widgets_on(frontend: Any) -> None:
-    frontend.send(frontend.bar, {"hello": True})
-    frontend.run("dbutils.widgets.dropdown('d', 'x', ['x', 'y'], 'D')\nleft = 1")
-    frontend.choose("D", {"index": 1})
-    ran = frontend.run("dbutils.library.restartPython()")
-    assert ran.ename == "RestartPython"
-    assert "Python restarts" in ran.stdout
-    code = frontend.heard[-1]["restart"]["code"]
-    frontend.run("%unload_ext dbutils_local\nfrom dbutils_local.dbutils.session import renew; _ = renew()")
-    assert frontend.run(code).status == "ok"
-    assert frontend.run("print(dbutils.widgets.get('d'))").stdout == "y\n"
+def test_a_restart_hands_the_widgets_on_and_lets_no_waiting_cell_run_before(kernel: Any, tmp_path: Any) -> None:
+    own = type(kernel)(tmp_path, {"DBUTILS_LOCAL_HOME": str(tmp_path / "home")})
+    try:
+        frontend = Frontend(own)
+        frontend.run("%load_ext dbutils_local")
+        frontend.send(frontend.bar, {"hello": True})
+        frontend.run("dbutils.widgets.dropdown('d', 'x', ['x', 'y'], 'D')")
+        frontend.choose("D", {"index": 1})
+        own.client.execute("dbutils.library.restartPython()")
+        own.client.execute("open('ran', 'w').close()", stop_on_error=False)
+        code = frontend.wait_for("restart")["code"]
+        own.manager.restart_kernel()
+        own.client.wait_for_ready(timeout=60)
+        assert not (tmp_path / "ran").exists()
+        assert own(code).status == "ok"
+        assert own("print(dbutils.widgets.get('d'))").stdout == "y\n"
+    finally:
+        own.close()
 
 
 def test_a_widget_can_be_found_by_its_name_in_css() -> None:
