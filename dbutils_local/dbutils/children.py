@@ -85,7 +85,18 @@ class Children:
         finally:
             with self._lock:
                 self._running.discard(stop)
+            self._take_secrets_out(child)
         return self._conclude(child, result)
+
+    def _take_secrets_out(self, child: ChildRun) -> None:
+        """A secret handed on as an argument is none that the child has fetched, so it does not know what to hide."""
+        from dbutils_local.executors.attempt import redact_file
+
+        if not self._session.redactor.knows:
+            return
+        for file in (child.executed, *child.executed.with_suffix("").rglob("*")):
+            if file.is_file():
+                redact_file(file, self._session.redactor.redact)
 
     def stop_all(self) -> None:
         """Stop every notebook that runs now; their callers get CANCELED."""

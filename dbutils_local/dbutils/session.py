@@ -85,7 +85,11 @@ class Session:
 
     @cached_property
     def interactive_folder(self) -> Path:
-        """Where a process that belongs to no attempt keeps what it makes: one folder a process."""
+        """Where a process that belongs to no attempt keeps what it makes: one folder a process, as long as runs."""
+        if self.settings.retention_days > 0:
+            from dbutils_local.store.artifacts import forget_interactive
+
+            forget_interactive(self.birth.home, time.time() - self.settings.retention_days * 86_400)
         return self.birth.home / "interactive" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
 
     @property

@@ -50,14 +50,28 @@ def redacted_failure(failure: Failure, redact: Callable[[str], str]) -> Failure:
 
 
 def redact_file(path: Path, redact: Callable[[str], str]) -> None:
-    """Take secrets out of a file of JSON lines; nothing happens if it is not there or holds none."""
+    """Take secrets out of a notebook, or a file of JSON lines or text; nothing happens without one in it."""
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except OSError:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
         return
+    kept = _redacted_text(text, redact, is_whole=path.suffix in (".ipynb", ".json"))
+    if kept != text:
+        path.write_text(kept, "utf-8")
+
+
+def _redacted_text(text: str, redact: Callable[[str], str], *, is_whole: bool) -> str:
+    if is_whole and _is_json(text):
+        before = json.loads(text)
+        after = redacted(before, redact)
+        return text if after == before else json.dumps(after, indent=1, ensure_ascii=False)
+    lines = text.splitlines()
     kept = [json.dumps(redacted(json.loads(line), redact)) if _is_json(line) else redact(line) for line in lines]
-    if kept != lines:
-        path.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+    return "".join(f"{line}\n" for line in kept) if any(map(_differs, kept, lines)) else text
+
+
+def _differs(kept: str, line: str) -> bool:
+    return kept != line and not (_is_json(line) and json.loads(kept) == json.loads(line))
 
 
 def _is_json(line: str) -> bool:

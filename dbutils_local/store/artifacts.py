@@ -20,6 +20,7 @@ __all__ = [
     "Tail",
     "delete",
     "folder",
+    "forget_interactive",
     "make_folder",
     "run_folder",
     "tail",
@@ -63,6 +64,13 @@ def make_folder(runs_root: Path, run_id: int, key: str, attempt: int) -> Path:
 def delete(runs_root: Path, run_id: int) -> None:
     """Remove what is kept of a run; nothing happens if that is nothing."""
     shutil.rmtree(run_folder(runs_root, run_id), ignore_errors=True)
+
+
+def forget_interactive(home: Path, before: float) -> None:
+    """Remove what notebooks run by hand left, unless something wrote there since `before` (epoch seconds)."""
+    for left in (home / "interactive").glob("*"):
+        if max((path.stat().st_mtime for path in (left, *left.rglob("*")) if path.exists()), default=before) < before:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def tail(path: Path, limit: int = TAIL_BYTES) -> Tail:

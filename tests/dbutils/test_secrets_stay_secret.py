@@ -73,3 +73,12 @@ def test_a_notebook_that_fails_with_a_secret(dbutils, tmp_path, capfd):
         dbutils.notebook.run("nb", 0, {"how": "fail"})
     assert holding_the_secret(tmp_path / "home") == []
     assert SECRET not in "".join(capfd.readouterr())
+
+
+def test_a_secret_handed_on_as_an_argument(dbutils, tmp_path):
+    (tmp_path / "nb.py").write_text(
+        "# Databricks notebook source\nv = dbutils.widgets.get('v')\nprint('got', v)\ndbutils.notebook.exit(v)\n"
+    )
+    dbutils._session.redactor.learn(SECRET)
+    assert dbutils.notebook.run("nb", 0, {"v": SECRET}) == SECRET
+    assert holding_the_secret(tmp_path / "home") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from dbutils_local.store import artifacts
@@ -26,3 +27,15 @@ def test_a_tail_is_the_end_of_a_log_and_says_when_it_is_not_all(tmp_path: Path) 
     log.write_bytes(b"0123\xff")
     assert artifacts.tail(log) == artifacts.Tail("0123\N{REPLACEMENT CHARACTER}", truncated=False)
     assert artifacts.tail(log, limit=2) == artifacts.Tail("3\N{REPLACEMENT CHARACTER}", truncated=True)
+
+
+def test_what_was_run_by_hand_long_ago_is_forgotten(tmp_path):
+    for name, age in (("old", 1000), ("new", 3000)):
+        file = tmp_path / "interactive" / name / "children" / "1-a.ipynb"
+        file.parent.mkdir(parents=True)
+        file.write_text("{}")
+        for path in (file, *file.parents[:2]):
+            os.utime(path, (age, age))
+    artifacts.forget_interactive(tmp_path, before=2000)
+    artifacts.forget_interactive(tmp_path / "none", before=2000)
+    assert [path.name for path in (tmp_path / "interactive").iterdir()] == ["new"]
