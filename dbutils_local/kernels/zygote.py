@@ -373,7 +373,7 @@ class Zygote:
                 dead: Any = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return
-            if dead is None:
+            if not dead:
                 return
             process = self.forked.pop(dead.si_pid, None)
             if process is not None and not process.is_detached:
@@ -389,10 +389,9 @@ class Zygote:
             process.control.setblocking(False)
             while process.control is not None:
                 self._kernel_said(process)
-            self._close_control(process)
         if process in self.spares:
             self.spares.remove(process)
-            if not process.is_ready:
+            if not process.is_ready and code != -signal.SIGKILL:
                 self.unsafe = f"a kernel ended with code {code} while it was prepared"
         if process.client is not None:
             words = tail(process.stem.with_suffix(".log")) if process.stem else ""

@@ -402,3 +402,13 @@ def test_a_stop_does_not_wait_for_a_slow_preload(run_cells, tmp_path):
         assert run.stopped
         assert time.monotonic() - begin < 15
         server.abandon()
+
+
+def test_a_spare_kernel_that_was_killed_is_passed_over(run_cells):
+    with ForkServer.start(pool_size=2) as server:
+        server.ask({"do": "ping"})
+        for spare in psutil.Process(server.pid).children():
+            spare.kill()
+        run = run_cells("print('works')", forkserver=server.address)
+    assert printed(run) == "works\n"
+    assert run.notices == ()
