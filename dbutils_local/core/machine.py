@@ -13,7 +13,7 @@ else (jobs reference, sections 4 and 5).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dbutils_local.core.events import (
@@ -40,15 +40,13 @@ from dbutils_local.core.events import (
     TaskTerminating,
     TaskTimedOut,
 )
+from dbutils_local.core.loops import expand, iteration_ended, iteration_key, iterations, loop_end
 from dbutils_local.core.plan import plan
 from dbutils_local.core.repair import plan_for_repair
 from dbutils_local.core.state import (
-    CANCELING,
-    FAILING,
     Attempt,
     Failure,
     LifeCycle,
-    Loop,
     Repair,
     Result,
     RunState,
@@ -129,8 +127,8 @@ def apply(state: RunState, event: Event) -> RunState:
             _finish(state, key, at, Result.SUCCESS)
         case TaskFailed():
             _fail(state, event)
-        case TaskExpanded(at, key, inputs):
-            _expand(state, key, inputs, at)
+        case TaskExpanded(_, key, inputs):
+            expand(state, key, inputs)
         case TaskTerminating(_, key, why):
             _terminate(state, key, why)
         case TaskTimedOut(at, key, values):
@@ -290,7 +288,7 @@ def _terminate(state: RunState, key: str, why: str) -> None:
         for index in task.loop.waiting:
             state.doomed[iteration_key(key, index)] = Result.CANCELED
         task.loop.waiting.clear()
-        for child in _iterations(state, task):
+        for child in iterations(state, task):
             if child.key in state.active:
                 state.stopping[child.key] = None
             elif not child.is_final:
@@ -315,7 +313,7 @@ def _finish(state: RunState, key: str, at: int, result: Result, message: str = "
         index.pop(key, None)
     task.phase, task.result, task.message, task.ended_at = LifeCycle.TERMINATED, result, message, at
     if task.parent is not None:
-        _iteration_ended(state, state.tasks[task.parent], result)
+        iteration_ended(state, state.tasks[task.parent], result)
         return
     if task.values:
         state.speakers[key] = None
@@ -342,74 +340,6 @@ def _decide(state: RunState, task: TaskState) -> None:
         state.ready[task.key] = None
     else:
         state.doomed[task.key] = result
-
-
-# ---------------------------------------------------------------- for_each
-
-
-def iteration_key(key: str, index: int) -> str:
-    """The node key of iteration `index` (from 0) of a for_each task: task keys hold no brackets, so it is unique."""
-    return f"{key}[{index}]"
-
-
-def _iterations(state: RunState, task: TaskState) -> Iterator[TaskState]:
-    inputs = task.loop.inputs if task.loop else ()
-    return (state.tasks[iteration_key(task.key, index)] for index in range(len(inputs)))
-
-
-def _expand(state: RunState, key: str, inputs: Sequence[object], at: int) -> None:
-    task = state.tasks[key]
-    nested = task.planned.nested
-    assert nested is not None
-    loop = task.loop = Loop(tuple(inputs))
-    for index in range(len(inputs)):
-        name = iteration_key(key, index)
-        child = state.tasks.get(name)
-        if child is not None and child.result is Result.SUCCESS:
-            loop.done += 1  # a repair or a retry of the loop runs only what had not succeeded
-            continue
-        earlier = child.attempts if child is not None else []
-        state.tasks[name] = TaskState(name, nested, attempts=earlier, iteration=index, parent=key)
-        loop.waiting.append(index)
-    loop.waiting.reverse()
-    _refill(state, task, loop)
-
-
-def _refill(state: RunState, task: TaskState, loop: Loop) -> None:
-    while loop.waiting and loop.active < task.planned.concurrency:
-        name = iteration_key(task.key, loop.waiting.pop())
-        if not state.tasks[name].is_final:
-            loop.active += 1
-            state.ready[name] = None
-    if loop.done == len(loop.inputs):
-        state.closing[task.key] = None
-
-
-def _iteration_ended(state: RunState, task: TaskState, result: Result) -> None:
-    loop = task.loop
-    assert loop is not None
-    loop.done += 1
-    loop.active = max(0, loop.active - 1)
-    loop.canceled += result in CANCELING
-    loop.failed += result in FAILING and result not in CANCELING
-    _refill(state, task, loop)
-
-
-def _loop_end(state: RunState, key: str, now: int) -> Event:
-    task = state.tasks[key]
-    attempt, loop = task.attempts[-1], task.loop
-    assert loop is not None
-    if attempt.terminating == "timeout":
-        return TaskTimedOut(now, key)
-    if attempt.terminating == "cancel" or (loop.canceled and not loop.failed):
-        return TaskCanceled(now, key)
-    if loop.failed:
-        first = next(child for child in _iterations(state, task) if child.result in (Result.FAILED, Result.TIMEDOUT))
-        reason = first.attempts[-1].failure
-        why = reason.error if reason else first.result
-        error = f"{loop.failed} of {len(loop.inputs)} iterations failed; the first: {first.key}: {why}"
-        return TaskFailed(now, key, Failure(error))
-    return TaskSucceeded(now, key)
 
 
 # ---------------------------------------------------------------- what follows by itself
@@ -489,7 +419,7 @@ def _job_warning(state: RunState) -> int | None:
 
 
 def _closing(state: RunState, now: int) -> Iterator[Event]:
-    return (_loop_end(state, key, now) for key in state.closing)
+    return (loop_end(state, key, now) for key in state.closing)
 
 
 def _ending(state: RunState, now: int) -> Iterator[Event]:

@@ -13,8 +13,9 @@ from play import FAIL, HANG, OK, Play, condition, loop, task
 
 from dbutils_local.core import machine
 from dbutils_local.core.events import Event, RunRepaired, TaskStarted, TaskStubbed, from_json, to_json
+from dbutils_local.core.loops import iteration_key
 from dbutils_local.core.repair import repair_keys
-from dbutils_local.core.state import Result, RunState
+from dbutils_local.core.state import FAILING, Result, RunState
 from dbutils_local.errors import InvalidState
 from dbutils_local.spec.tasks import RunIf
 from dbutils_local.views.snapshot import snapshot
@@ -61,7 +62,7 @@ def _a_task(draw: st.DrawFn, key: str, before: list[dict[str, Any]], outcomes: d
         case "loop":
             inputs = list(range(draw(st.integers(0, 4))))
             outcomes[key] = inputs
-            outcomes |= {machine.iteration_key(key, index): draw(ENDS) for index in inputs}
+            outcomes |= {iteration_key(key, index): draw(ENDS) for index in inputs}
             return loop(key, after, concurrency=draw(st.integers(1, 3)), nested=_tries(draw), **fields)
         case _:
             outcomes[key] = draw(ENDS)
@@ -225,7 +226,7 @@ def _ends(state: RunState, key: str) -> Any:
 @given(plays())
 def test_a_repair_of_all_failed_tasks_names_exactly_them(play: Play):
     state = play.run().state
-    bad = {key for key in state.plan.tasks if state.tasks[key].result in machine.FAILING}
+    bad = {key for key in state.plan.tasks if state.tasks[key].result in FAILING}
     if bad:
         assert set(repair_keys(state, rerun_all_failed_tasks=True)) == bad
 
