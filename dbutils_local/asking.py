@@ -90,6 +90,8 @@ class Asking:
             given=workspace,
         )
         if start is not None:
+            if only:
+                raise UserError("--from and --only exclude each other: each says which tasks run")
             asked = asked._from(start)
         return asked._with_stubs_selected()._checked(check, taken)
 
@@ -230,7 +232,10 @@ def _refuse_parameters_of_a_script(asking: Asking) -> None:
 
 
 def _refuse_values_of_tasks_that_run(asking: Asking) -> None:
+    known = {task.task_key for task in asking.source.settings.tasks or ()}
     for key in asking.stub_values:
+        if key not in known:
+            raise UserError(f'task "{key}" not found in job "{asking.source.name}"')
         if key not in asking.stubs:
             raise UserError(
                 f"--task-value {key}.…: task {key!r} sets its own values; add --stub {key} to stand in for it"

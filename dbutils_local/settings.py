@@ -28,7 +28,7 @@ class Settings:
     warm_kernels: bool = True  # False: every kernel starts the ordinary way
     pool_size: int = 2  # kernels kept ready a fork server
     preload: tuple[str, ...] = ()  # modules imported once by the fork server, for instance pandas
-    retention_days: int = 60  # as Databricks: runs older than this are deleted
+    retention_days: int = 60  # as Databricks: runs older than this are deleted; 0 = none ever is
     sql_engine: str = "auto"  # auto | duckdb | spark
     catalogs: tuple[str, ...] = ()  # catalogs that exist besides `main`, as a workspace's admin would have made them
     delta_jars: Path | None = None  # folder with the Delta jars for Spark; None: Parquet stands for Delta, visibly
@@ -92,6 +92,11 @@ class Settings:
 _FIELDS = {f.name: f for f in fields(Settings) if f.name != "home"}
 
 
+# Only what nothing else would refuse when it is used.
+_CHOICES = {"smtp_security": ("none", "starttls", "ssl")}
+_AT_MOST = {"smtp_port": 65535}
+
+
 def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     found = {name: environ[PREFIX + name.upper()] for name in _FIELDS if environ.get(PREFIX + name.upper())}
     return {
@@ -122,7 +127,7 @@ def _parse(name: str, value: Any, where: str) -> Any:
                 else {"1": True, "true": True, "0": False, "false": False}[value.lower()]
             )
         if kind == "int":
-            return int(value)
+            return _whole(int(value), _AT_MOST.get(name))
         if kind.startswith("tuple"):
             return tuple(
                 value if isinstance(value, list) else [part for part in value.replace(",", " ").split() if part]
@@ -135,6 +140,15 @@ def _parse(name: str, value: Any, where: str) -> Any:
             )
         if kind.startswith("Path"):
             return Path(value).expanduser().absolute()
-    except (KeyError, ValueError, AttributeError) as error:
-        raise UserError(f"{where}: {name} cannot be {value!r}") from error
-    return str(value)
+        if not isinstance(value, str) or value not in _CHOICES.get(name, (value,)):
+            raise ValueError(value)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        known = f"; known ones: {', '.join(_CHOICES[name])}" if name in _CHOICES else ""
+        raise UserError(f"{where}: {name} cannot be {value!r}{known}") from error
+    return value
+
+
+def _whole(number: int, at_most: int | None) -> int:
+    if number < 0 or (at_most is not None and number > at_most):
+        raise ValueError(number)
+    return number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -44,6 +45,7 @@ class Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            _require_folder()
             return super().invoke(ctx)
         except UserError as error:
             fail(error, 2)
@@ -53,6 +55,13 @@ class Verbs(click.Group):
             sys.exit(1)
         except OSError as error:
             fail(_of_system(error), 1)
+
+
+def _require_folder() -> None:
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise UserError("the current folder is no longer there: change to one that is") from error
 
 
 def _of_system(error: OSError) -> Exception:

@@ -397,9 +397,11 @@ class _Check:
         referenced = {ref.parts[2] for ref in references_in(whole) if ref.parts[:2] == ("job", "parameters")}
         if any(task.task_key not in self.readings and task.kind != "condition_task" for task in inner):
             return  # another kind of task, or a notebook that could not be read, may use them
-        for name in self._job_parameters():
+        declared = self._job_parameters()
+        for name in (*declared, *sorted(self.passed - set(declared))):
             if name not in referenced and not any(_may_read(reading, name) for reading in self.readings.values()):
-                self._say_of(f"parameters {name}", f"job parameter {name!r} is read by no task", sure=False)
+                what = f"job parameter {name!r}" if name in declared else f"parameter {name!r}, given for this run,"
+                self._say_of(f"parameters {name}", f"{what} is read by no task", sure=False)
 
     # Saying it --------------------------------------------------------------------------------------------------------
 

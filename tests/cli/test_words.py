@@ -111,3 +111,45 @@ def test_several_files_at_once(home: Path) -> None:
     assert said("fs", "cat", "dbfs:/a/x", "dbfs:/b/x").stdout == "11"
     assert said("fs", "ls", "dbfs:/a", "dbfs:/b").stdout.count("/x") == 2
     assert said("fs", "rm", "dbfs:/a/x", "dbfs:/b/x").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MAX_CONCURRENCY", "-1"), ("RETENTION_DAYS", "-1"), ("SMTP_PORT", "99999"), ("SMTP_SECURITY", "tls")],
+)
+def test_a_setting_that_cannot_be(home: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"DBUTILS_LOCAL_{name}", value)
+    assert f"DBUTILS_LOCAL_{name}: {name.lower()} cannot be '{value}'" in refused("runs", "list")
+
+
+@pytest.mark.parametrize("line", ["max_concurrency = [1]", "user = [1]", "workspace = 3"])
+def test_a_setting_of_the_wrong_shape_in_the_file(home: Path, line: str) -> None:
+    (home / "home").mkdir()
+    (home / "home" / "config.toml").write_text(line)
+    assert f"config.toml: {line.split()[0]} cannot be" in refused("runs", "list")
+
+
+def test_a_folder_that_is_gone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "gone").mkdir()
+    monkeypatch.chdir(home / "gone")
+    (home / "gone").rmdir()
+    assert refused("runs", "list") == "error: the current folder is no longer there: change to one that is\n"
+
+
+def test_a_task_value_of_no_task(home: Path) -> None:
+    (home / "nb.py").write_text("# Databricks notebook source\n")
+    assert refused("run", "nb.py", "--task-value", "a.b=1") == 'error: task "a" not found in job "nb.py"\n'
+
+
+def test_from_and_only_exclude_each_other(home: Path) -> None:
+    (home / "nb.py").write_text("# Databricks notebook source\n")
+    assert "--from and --only exclude each other" in refused("run", "nb.py", "--from", "nb", "--only", "nb")
+
+
+def test_a_parameter_given_for_a_run_that_nothing_reads_is_told(home: Path) -> None:
+    (home / "job.yml").write_text(
+        "tasks: [{task_key: c, condition_task: {op: EQUAL_TO, left: '{{job.parameters.day}}', right: a}}]\n"
+    )
+    told = said("run", "job.yml", "-p", "dya=1", "-p", "day=2").stderr
+    assert "parameter 'dya', given for this run, is read by no task" in told
+    assert "'day', given" not in told
