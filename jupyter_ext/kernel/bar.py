@@ -12,6 +12,7 @@ from dbutils_local.errors import UserError
 
 TARGET = "dbutils_local.bar"
 PATIENCE = 30.0  # seconds a frontend has for a restart
+INTERRUPTED = 5.0  # seconds left once it interrupted
 
 
 class OnChange(Enum):
@@ -123,12 +124,11 @@ class Bar:
         if not self._there:
             return False
         self._say({"restart": {"code": then, "cell": self._cell}})
-        deadline = time.monotonic() + PATIENCE
-        while self._there and not is_ending():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.02)
-        return is_ending()
+        try:
+            return _wait(is_ending, PATIENCE)
+        except KeyboardInterrupt:
+            # A server interrupts before it shuts down; a person who changed their mind waits a moment.
+            return _wait(is_ending, INTERRUPTED)
 
     def _say(self, data: dict[str, Any]) -> None:
         opened = self._comm
@@ -151,3 +151,10 @@ class Bar:
     def _hung_up(self, message: Any) -> None:
         with self._lock:
             self._there, self._comm = False, None
+
+
+def _wait(happened: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return happened()
