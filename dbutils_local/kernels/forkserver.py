@@ -236,7 +236,7 @@ class ForkServer:
             files = [_number(file, null) for file in (stdin, stdout, stderr)]
             request = {"do": "run", "argv": list(argv), "environ": dict(environ), "cwd": str(cwd), "detached": detached}
             connection, answer = self._request(request, files)
-        return ForkedProcess(answer["pid"], connection)
+        return ForkedProcess(answer["pid"], connection, detached)
 
     def _request(
         self, request: dict[str, Any], files: Sequence[int] = (), patience: Patience | None = None
@@ -397,6 +397,7 @@ class ForkedProcess:
 
     pid: int
     _connection: socket.socket
+    is_detached: bool = False
     _end: Mapping[str, Any] | None = None
 
     @property
@@ -429,7 +430,10 @@ class ForkedProcess:
                 return None
             except OSError:
                 received = None
-            # A server that ends without a word takes its processes along.
+            if received is None and not self.is_detached:
+                # A server that ends without a word takes its processes along, but not what they had started.
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.pid, signal.SIGKILL)
             self._end = (
                 {"exit": -int(signal.SIGKILL), "words": "the fork server was killed"}
                 if received is None

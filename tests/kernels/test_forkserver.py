@@ -241,10 +241,14 @@ def test_a_kernel_that_crashes_takes_nobody_with_it(run_cells, server):
 
 def test_a_killed_server_ends_its_kernels_and_the_next_notebook_starts_the_ordinary_way(run_cells, tmp_path):
     with ForkServer.start(pool_size=1) as server:
-        kill = f"import os, time\nopen('pid', 'w').write(str(os.getpid()))\nos.kill({server.pid}, 9)\ntime.sleep(60)"
-        run = run_cells(kill, forkserver=server.address)
+        begin = (
+            "import os, subprocess, time\nopen('pid', 'w').write(str(os.getpid()))\n"
+            "print(subprocess.Popen(['sleep', '1000']).pid)"
+        )
+        run = run_cells(begin, f"os.kill({server.pid}, 9)\ntime.sleep(60)", forkserver=server.address)
         assert "fork server" in run.failure.error
         assert is_gone(int((tmp_path / "pid").read_text()))
+        assert is_gone(int(printed(run)))
         after = run_cells("print('works')", forkserver=server.address)
     assert printed(after) == "works\n"
     assert any("ordinary way" in notice for notice in after.notices)
