@@ -42,6 +42,7 @@ class Bench:
     folder: Path
     home: Path
     environ: dict[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def write(self, name: str, text: str) -> Path:
         """A file of this folder; the text is dedented."""
@@ -78,7 +79,7 @@ class Bench:
 
     def start(self, *args: object) -> subprocess.Popen[str]:
         """Start a command in a session of its own, as a terminal would."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*COMMAND, *map(str, args)],
             cwd=self.folder,
             env=self.env(),
@@ -87,6 +88,8 @@ class Bench:
             text=True,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
 
     def processes(self) -> list[psutil.Process]:
         """Every living process that was started for this home."""
@@ -110,7 +113,7 @@ class Bench:
         return [row["run_id"] for row in self("runs", "list", "-o", "json").json["runs"]]
 
 
-def until(what: Callable[[], Any], seconds: float = 30.0) -> Any:
+def until(what: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait for something to become true, and return it."""
     give_up = time.monotonic() + seconds
     while True:
@@ -139,13 +142,25 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     yield from a_bench(tmp_path_factory.mktemp("shared"))
 
 
+def end(process: subprocess.Popen[str]) -> str:
+    """Kill a command that a failed test left running, and let go of its pipes; what it said."""
+    if process.poll() is None:
+        process.kill()
+    if process.stdout is None or process.stdout.closed:
+        return ""
+    return "".join(process.communicate(timeout=30))
+
+
 def a_bench(folder: Path) -> Iterator[Bench]:
     work = folder / "work"
     work.mkdir()
     made = Bench(work, folder / "home")
     yield made
+    told = [end(process) for process in made.started]
     try:
         until(lambda: not made.processes(), 10)
+    except AssertionError as error:
+        raise AssertionError(f"left behind: {made.commands()}; what the commands said: {told}") from error
     finally:
         for process in made.processes():
             with suppress(psutil.Error):
