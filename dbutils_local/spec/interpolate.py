@@ -126,12 +126,18 @@ def _shortest(value: float) -> str:
 
 def unescaped(node: Node) -> Node:
     """`node` with every `$${` as the `${` it stands for; to be done once, after all references."""
+    if any(isinstance(below.value, str) and _ESCAPED in below.value for _, below in node.walk()):
+        return _unescaped(node)
+    return node
+
+
+def _unescaped(node: Node) -> Node:
     match node.value:
         case dict():
-            return replace(node, value={key: unescaped(below) for key, below in node.value.items()})
+            return replace(node, value={key: _unescaped(below) for key, below in node.value.items()})
         case list():
-            return replace(node, value=[unescaped(below) for below in node.value])
-        case str() if _ESCAPED in node.value:
+            return replace(node, value=[_unescaped(below) for below in node.value])
+        case str():
             return replace(node, value=node.value.replace(_ESCAPED, "${"))
     return node
 

@@ -420,7 +420,9 @@ class JobSettings(Spec):
     description: Annotated[Text | None, StringConstraints(max_length=MAX_DESCRIPTION), HONOURED] = None
     tasks: Annotated[list[Task] | None, HONOURED] = None
     parameters: Annotated[list[JobParameter] | None, HONOURED] = None
-    job_clusters: Annotated[list[JobCluster] | None, noted("no cluster is started: tasks run on this machine")] = None
+    job_clusters: Annotated[
+        list[JobCluster] | None, noted("no cluster is started: tasks run on this machine with its spark_env_vars")
+    ] = None
     environments: Annotated[list[JobEnvironment] | None, Field(max_length=10), HONOURED] = None
     environment_variables: Annotated[list[JobEnvironmentVariables] | None, Field(max_length=10), HONOURED] = None
     schedule: Annotated[CronSchedule | None, HONOURED] = None

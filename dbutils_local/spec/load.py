@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -279,7 +279,7 @@ def _from_bundle(root: Node, request: _Request, written: list[Problem]) -> Loade
             severity = "warning" if request.keep_going else "error"
             none = Problem("the bundle defines no jobs (resources: jobs:)", request.path, severity=severity)
             found = replace(found, problems=(none, *found.problems))
-        jobs = {key: _wrapped(job) for key, job in found.local.items()}
+        jobs = {key: _of_either_age(job, key, problems) for key, job in found.local.items()}
         return _loaded(jobs, found.official, found.info, request, [*problems, *found.problems])
     except InvalidSpec as error:
         raise InvalidSpec([*_in_order([*problems, *error.problems]), *_fragment_hint(request.path)]) from None
@@ -303,14 +303,32 @@ def _duplicates(job: Node, key: str) -> list[Problem]:
     return [problem for problem in check(job, f"resources.jobs.{key}") if "duplicate task_key" in problem.message]
 
 
-def _shown(official: Mapping[str, Node], info: BundleInfo, is_whole: bool) -> dict[str, dict[str, Any]]:
-    """The jobs as the bundle tool prints them; it stops before paths and marks when a path leads nowhere."""
+def _of_either_age(job: Node, key: str, problems: list[Problem]) -> Node:
+    """A job in the older single-task form as a job of one task, read as the bundle tool reads one."""
+    wrapped = _wrapped(job)
+    if wrapped is job:
+        return job
+    read, doubts = as_read(wrapped, JobSettings, ("resources", "jobs", key))
+    problems.extend(doubts)
+    return read
+
+
+def _shown(
+    official: Mapping[str, Node], info: BundleInfo, is_whole: bool, sound: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """The jobs as the bundle tool prints them; it stops before paths and marks when a path leads nowhere.
+
+    Those that are not `sound` may have keys that look like a slip of the pen, which it leaves out.
+    """
     if not is_whole:
         jobs = {key: normalised(job.without(*ANNOTATIONS), root=info.sync_root) for key, job in official.items()}
     else:
         file_path = info.workspace.get("file_path", "")
         jobs = {key: deployed(job, root=info.sync_root, file_path=file_path) for key, job in official.items()}
-    return {key: typed(with_named_elements(job), JobSettings).plain() for key, job in jobs.items()}
+    return {
+        key: job.plain() if key in sound else typed(with_named_elements(job), JobSettings).plain()
+        for key, job in jobs.items()
+    }
 
 
 def _loaded(
@@ -323,9 +341,9 @@ def _loaded(
     problems = list(found)
     loaded: dict[str, LoadedJob] = {}
     is_whole = True
-    for key, written in jobs.items():
+    for key, node in jobs.items():
         prefix = f"resources.jobs.{key}" if info else ""
-        node, own = as_read(written, JobSettings, ("resources", "jobs", key)) if info else (written, [])
+        own: list[Problem] = []
         file = node.place.file or request.path
         resolver = Resolver(request.root, file, info is not None, request.resolve_notebook)
         if request.check_files:
@@ -343,7 +361,10 @@ def _loaded(
     ordered = _in_order(problems)
     if any(problem.severity == "error" for problem in ordered) and not request.keep_going:
         raise InvalidSpec(ordered)
-    shown = _shown(official, info, is_whole) if info else {key: resolved(job.settings) for key, job in loaded.items()}
+    if info is None:
+        shown = {key: resolved(job.settings) for key, job in loaded.items()}
+    else:
+        shown = _shown(official, info, is_whole, loaded)
     return LoadedSpec(loaded, info, tuple(ordered), request.root, shown)
 
 

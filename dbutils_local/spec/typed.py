@@ -6,12 +6,16 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cache
 from typing import Any, Union, get_args, get_origin
 
 from dbutils_local.errors import Problem
 from dbutils_local.spec.base import Spec, text_of
-from dbutils_local.spec.faults import did_you_mean, field_named, names_of
+from dbutils_local.spec.faults import did_you_mean, names_of
 from dbutils_local.spec.tree import Node, Steps, show
+
+Kinds = frozenset[Any]
+"""The plain types one field may hold."""
 
 _CLUSTER = "new_cluster"
 # A cluster has no model here: what is not among these names is text.
@@ -52,11 +56,11 @@ class _Reading:
     def model(self, node: Node, model: type[Spec], path: Steps) -> Node:
         members = {}
         for key, below in node.mapping.items():
-            known = field_named(model, key)
-            if known is not None:
-                found = _cluster(below) if key == _CLUSTER else self.value(below, known.annotation, (*path, key))
-            else:
+            kinds = _fields(model).get(key)
+            if kinds is None:
                 found = self._unknown(below, key, model, path)
+            else:
+                found = _cluster(below) if key == _CLUSTER else self.value(below, kinds, (*path, key))
             if found is not None:
                 members[key] = found
         return replace(node, value=members)
@@ -69,9 +73,8 @@ class _Reading:
         self.doubts.append(doubt)
         return None
 
-    def value(self, node: Node, annotation: Any, path: Steps) -> Node | None:
-        """The value as what its annotation says; None where it has no effect."""
-        kinds = _kinds(annotation)
+    def value(self, node: Node, kinds: Kinds, path: Steps) -> Node | None:
+        """The value as one of the kinds its field holds; None where it has no effect."""
         match node.value:
             case dict():
                 return self._mapping(node, kinds, path)
@@ -80,40 +83,51 @@ class _Reading:
             case None:
                 return None if kinds & {str, int, bool, float} else node
         found = _scalar(node.value, kinds)
-        return self._misfit(node, kinds, path) if found is None else replace(node, value=found)
+        if found is None:
+            return self._misfit(node, kinds, path)
+        return node if found is node.value else replace(node, value=found)
 
-    def _mapping(self, node: Node, kinds: set[Any], path: Steps) -> Node | None:
+    def _mapping(self, node: Node, kinds: Kinds, path: Steps) -> Node | None:
         for kind in kinds:
             if isinstance(kind, type) and issubclass(kind, Spec):
                 return self.model(node, kind, path)
-            if get_origin(kind) is dict:
-                found = {key: self.value(below, get_args(kind)[1], (*path, key)) for key, below in node.mapping.items()}
+            if _origin(kind) is dict:
+                inner = _kinds(get_args(kind)[1])
+                found = {key: self.value(below, inner, (*path, key)) for key, below in node.mapping.items()}
                 return replace(node, value={key: below for key, below in found.items() if below is not None})
         return node if Any in kinds else self._misfit(node, kinds, path)
 
-    def _list(self, node: Node, kinds: set[Any], path: Steps) -> Node | None:
-        elements = next((get_args(kind)[0] for kind in kinds if get_origin(kind) is list), None)
+    def _list(self, node: Node, kinds: Kinds, path: Steps) -> Node | None:
+        elements = next((get_args(kind)[0] for kind in kinds if _origin(kind) is list), None)
         if elements is None:
             return node if Any in kinds else self._misfit(node, kinds, path)
-        found = [self.value(below, elements, (*path, index)) for index, below in enumerate(node.items)]
+        inner = _kinds(elements)
+        found = [self.value(below, inner, (*path, index)) for index, below in enumerate(node.items)]
         return replace(node, value=[below for below in found if below is not None])
 
-    def _misfit(self, node: Node, kinds: set[Any], path: Steps) -> Node | None:
+    def _misfit(self, node: Node, kinds: Kinds, path: Steps) -> Node | None:
         text = f"{show(path)}: must be {_words(kinds)}, found {_found(node.value)}: it has no effect"
         self.doubts.append(node.place.problem(text, "warning"))
         return None
 
 
-def _kinds(annotation: Any) -> set[Any]:
+@cache
+def _fields(model: type[Spec]) -> dict[str, Kinds]:
+    """What the fields of a model hold, by the names they are written as."""
+    found = {name: _kinds(field.annotation) for name, field in model.model_fields.items()}
+    return {**found, **{field.alias: found[name] for name, field in model.model_fields.items() if field.alias}}
+
+
+def _kinds(annotation: Any) -> Kinds:
     """The plain types of an annotation such as `Annotated[str, …] | None`."""
     if get_origin(annotation) in (Union, types.UnionType):
-        return set().union(*(_kinds(part) for part in get_args(annotation)))
+        return frozenset().union(*(_kinds(part) for part in get_args(annotation)))
     if hasattr(annotation, "__metadata__"):
         return _kinds(get_args(annotation)[0])
-    return {annotation}
+    return frozenset([annotation])
 
 
-def _scalar(value: Any, kinds: set[Any]) -> Any:
+def _scalar(value: Any, kinds: Kinds) -> Any:
     """The value as one of the kinds; None if it can be none of them."""
     if isinstance(value, str) and value.startswith("${"):
         return value  # what has no value yet, or was told to have none
@@ -128,16 +142,20 @@ def _scalar(value: Any, kinds: set[Any]) -> Any:
     return found
 
 
+def _origin(kind: object) -> object:
+    return get_origin(kind)
+
+
 def _is_enum(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Enum)
 
 
-def _words(kinds: set[Any]) -> str:
+def _words(kinds: Kinds) -> str:
     if int in kinds:
         return "a whole number"
     if bool in kinds:
         return "true or false"
-    if any(get_origin(kind) is list for kind in kinds):
+    if any(_origin(kind) is list for kind in kinds):
         return "a list"
     return "text" if str in kinds or any(_is_enum(kind) for kind in kinds) else "a mapping"
 
