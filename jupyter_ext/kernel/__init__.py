@@ -1,0 +1,1 @@
+"""What users meet inside a kernel: names, magics, tables, the widget panel, live pictures."""
