@@ -259,6 +259,23 @@ def deployed(job: Node, *, root: Path, file_path: str) -> Node:
     return _with_sources(_moved(job, root, lambda found, path: _deployed_path(found, path, file_path)), "WORKSPACE")
 
 
+def outside(job: Node, root: Path, prefix: str = "") -> list[Problem]:
+    """A doubt for every file of `job` that lies outside of `root`, the folder that would be deployed."""
+    if job.get("git_source") is not None:
+        return []
+    return [
+        found.node.place.problem(
+            f"{'.'.join(part for part in (prefix, index, found.field) if part)}: {found.node.value!r} lies outside of "
+            f"{root}, so the bundle tool would not deploy it; name its folder in sync: paths:",
+            "warning",
+        )
+        for index, found in _paths(job)
+        if found.kind is not _Kind.LIBRARY
+        and (path := _from_root(found, root)) is not None
+        and path.parts[:1] == ("..",)
+    ]
+
+
 def normalised(job: Node, *, root: Path) -> Node:
     """`job` with its paths counted from `root`: how far the bundle tool gets when one of them leads nowhere."""
     return job if job.get("git_source") is not None else _moved(job, root, lambda found, path: str(path))

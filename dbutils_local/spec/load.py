@@ -16,7 +16,7 @@ from dbutils_local.spec.bundle import BundleInfo
 from dbutils_local.spec.checks import BUNDLE_REFERENCE, check
 from dbutils_local.spec.deployment import ANNOTATIONS, with_named_elements
 from dbutils_local.spec.faults import did_you_mean, problems_of, with_task_key
-from dbutils_local.spec.files import Files, ResolveNotebook, Resolver, deployed, normalised
+from dbutils_local.spec.files import Files, ResolveNotebook, Resolver, deployed, normalised, outside
 from dbutils_local.spec.job import JobSettings, resolved, wrap_single_task
 from dbutils_local.spec.tasks import JOB_ID_REFERENCE, Task
 from dbutils_local.spec.tree import Node, Place, Steps, node_of, show
@@ -348,7 +348,8 @@ def _loaded(
         resolver = Resolver(request.root, file, info is not None, request.resolve_notebook)
         if request.check_files:
             resolver.run(node, prefix)
-        is_whole = is_whole and resolver.is_whole
+        own.extend(outside(node, info.sync_root, prefix) if info else [])
+        is_whole = is_whole and resolver.is_whole and not own
         own.extend([*resolver.problems, *check(node, prefix), *_git_notice(node, prefix)])
         try:
             settings = _settings(node, prefix)

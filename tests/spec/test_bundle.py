@@ -809,3 +809,14 @@ def test_values_that_cannot_be_what_their_field_holds_have_no_effect(project: Pr
         *("timeout_seconds", "max_concurrent_runs", "no_alert_for_skipped_runs", "on_failure", "tags", "is empty"),
     }
     assert any("timeout_seconds: must be a whole number, found '3600,'" in doubt for doubt in project.doubts())
+
+
+def test_files_outside_of_what_is_deployed_are_a_doubt(project: Project) -> None:
+    project.write(
+        "bundle: {name: b}\nresources: {jobs: {j: {tasks: [{task_key: a, notebook_task: {notebook_path: ../n.py}}]}}}\n"
+    )
+    (doubt,) = project.doubts()
+    assert "tasks[a].notebook_task.notebook_path: '../n.py' lies outside of" in doubt
+    assert project.deployed()["tasks"] == [{"task_key": "a", "notebook_task": {"notebook_path": "../n.py"}}]
+    project.write("sync: {paths: [.., .]}\n" + (project.root / "databricks.yml").read_text())
+    assert project.doubts() == []
