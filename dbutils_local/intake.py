@@ -33,6 +33,7 @@ class Intake:
     deployed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # as `bundle validate` prints them
     # Which of the problems are files that are not there: job key -> task key ("": the job itself) -> problems.
     missing: Mapping[str, Mapping[str, Sequence[Problem]]] = field(default_factory=dict)
+    needs_files: bool = False  # the job that is picked must have all its files
 
     def require_readable(self) -> None:
         """Raise InvalidSpec with every fault, if there is one besides files that are not there."""
@@ -49,6 +50,12 @@ class Intake:
 
     def pick(self, key: str | None) -> Source:
         """The job called `key`, or the only one; UserError lists the choices."""
+        found = self._named(key)
+        if self.needs_files:
+            require(self.for_run(found, [task.task_key for task in found.settings.tasks or ()]))
+        return found
+
+    def _named(self, key: str | None) -> Source:
         if key is not None:
             by_name = {source.name: source for source in self.jobs.values()}
             found = self.jobs.get(key) or by_name.get(key)
@@ -75,8 +82,9 @@ def take(
     """The jobs of a SPEC (INTERFACES, "Command line"); InvalidSpec holds every fault with file, line and column.
 
     `arguments` are the command line of a plain .py file, and refused for anything else. With `text` that is the spec,
-    and relative paths in it count from where `spec` would lie. With `keep_going` a fault that leaves a job readable (a
-    missing notebook) is among the problems and the job among the jobs.
+    and relative paths in it count from where `spec` would lie. With `keep_going` all faults that leave a job
+    readable (a missing notebook) are among the problems and the job among the jobs; else the job that is picked must
+    have all its files.
     """
     path = Path(spec).expanduser()
     known = settings or Settings.load()
@@ -103,14 +111,17 @@ def _from_spec(
         user=settings.user,
         root=root,
         resolve_notebook=_notebook_finder,
-        keep_going=keep_going,
+        keep_going=True,
     )
     if loaded.bundle is None:
         _refuse_choices(path, target, variables)
     origin = {"spec": str(path.absolute()), "target": target, "variables": variables}
     jobs = {key: _source(job, key, root or loaded.root, origin) for key, job in loaded.jobs.items()}
     missing = {key: job.missing for key, job in loaded.jobs.items()}
-    return Intake(jobs, loaded.problems, loaded.bundle is not None, loaded.deployed, missing)
+    taken = Intake(jobs, loaded.problems, loaded.bundle is not None, loaded.deployed, missing, not keep_going)
+    if not keep_going:
+        taken.require_readable()
+    return taken
 
 
 def is_bundle(path: Path) -> bool:

@@ -85,3 +85,12 @@ def test_validate_shows_jobs_with_missing_files_and_circles(bundle: Path) -> Non
     assert done.exit_code == 2
     assert '"second"' in done.stdout
     assert done.stdout.count("form a circle: a -> b -> a") == 1
+
+
+def test_a_job_is_picked_for_good_when_its_own_files_are_there(bundle: Path) -> None:
+    file = bundle / "databricks.yml"
+    file.write_text(f"{file.read_text()}    third: {{tasks: [{{task_key: a, {CONDITION}}}]}}\n")
+    taken = intake.take(bundle)
+    assert taken.pick("third").name == "Untitled"
+    with pytest.raises(InvalidSpec, match="gone"):
+        taken.pick("second")
