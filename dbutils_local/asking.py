@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -175,19 +175,28 @@ class Asking:
         """Store the run and return its id; with `launch_it` it is driven by a process of its own."""
         ids = self.workspace.register(self.siblings.values())
         source = self._linked(ids)
+        job_id = ids[self.source.key or self.source.name]
         row = self.workspace.submit(
             source,
             launch_it=launch_it,
-            job_id=ids[self.source.key or self.source.name],
+            job_id=job_id,
             run_type="JOB_RUN" if self.is_job else "SUBMIT_RUN",
             job_parameters=self.params,
             only=self.only,
             stubs=self.stubs,
             stub_values=self.stub_values,
             max_concurrency=max_concurrency,
-            notices=self.notices,
+            notices=(*self.notices, *self._crowd(job_id)),
         )
         return row.run_id
+
+    def _crowd(self, job_id: int) -> Iterator[str]:
+        """A run asked for here and now neither waits nor is skipped as one of a stored job; that is told."""
+        limit = self.source.settings.max_concurrent_runs
+        limit = 1 if limit is None else limit
+        active = len(self.workspace.store.active_runs(job_id)) if self.is_job else 0
+        if active >= limit:
+            yield f"max_concurrent_runs: {limit}, and {active} of this job are active: this run did not wait for them"
 
     def _linked(self, ids: Mapping[str, int]) -> Source:
         """The job with `${resources.jobs.K.id}` replaced; the jobs it may start are stored under those ids."""

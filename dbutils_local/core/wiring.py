@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dbutils_local.core.plan import Plan
 from dbutils_local.core.references import fault_of, references_in
-from dbutils_local.errors import NotFound, Problem, UserError
+from dbutils_local.errors import MissingExtra, NotFound, Problem, UserError
 from dbutils_local.notebooks.cells import REFUSED
 from dbutils_local.notebooks.document import Document
 from dbutils_local.notebooks.parameters import Facts, Include, NotebookRun, Place, Use, facts
@@ -146,6 +146,7 @@ class _Check:
                 self._notebook(reading, self._parameters(task), (path,))
                 self._values_read(reading, owner)
                 self._passed_in_vain(reading, task, path)
+        self._extras()
         self._referenced_values()
         self._job_parameters_in_vain()
         return list(self.found.values())
@@ -242,6 +243,22 @@ class _Check:
         except UserError as error:
             self._say(_first_line(error), page.path, run.place, sure=page.surely(run) and not run.guarded)
             return None
+
+    def _extras(self) -> None:
+        """What tasks without a notebook need installed."""
+        for task in self.settings.tasks or ():
+            if task.task_key not in self.graph.tasks or self.graph.tasks[task.task_key].stubbed or task.disabled:
+                continue
+            inner = task.for_each_task.task if task.for_each_task else task
+            extra = self._missing_extra(inner)
+            if extra and not inner.libraries and not inner.environment_key:  # those could bring it
+                message = str(MissingExtra(f"task {inner.task_key!r}: {inner.kind}", extra))
+                self._say_of(task.task_key, message, sure=self._certain(task.task_key))
+
+    def _missing_extra(self, task: Task) -> str | None:
+        if task.dbt_task and not self.installed("dbt"):
+            return "dbt"
+        return "sql" if task.sql_task and not self._has_sql() else None
 
     # What is wrong in one ---------------------------------------------------------------------------------------------
 

@@ -185,6 +185,7 @@ class TaskPreparation(Preparation):
         own = {**self._base, f"{PREFIX}HOME": str(self.settings.home), f"{PREFIX}WORKSPACE": state.workspace_root or ""}
         return {
             **self._sql,
+            **_cluster_variables(self._job, task, self.secret),
             **_job_variables(self._job, task, Path(state.spec_folder or "."), self.secret),
             **own,
         }
@@ -257,6 +258,13 @@ def _file(path: str, folder: Path, root: Path) -> Path:
     return found.absolute()
 
 
+# Variables that name places of a cluster's machine, or steer its Spark.
+_OF_A_CLUSTER = frozenset(
+    {"HOME", "JAVA_HOME", "JNAME", "LD_LIBRARY_PATH", "LD_PRELOAD", "PATH", "PYSPARK_DRIVER_PYTHON", "PYSPARK_PYTHON",
+     "PYTHONPATH"}
+)  # fmt: skip
+
+
 def _job_variables(
     job: JobSettings, task: Task, folder: Path, secret: Callable[[str, str], bytes | None]
 ) -> dict[str, str]:
@@ -274,6 +282,20 @@ def _job_variables(
     raise UserError(f"task {task.task_key!r}: environment_variables_key {key!r} is not defined by this job")
 
 
+def _cluster_variables(job: JobSettings, task: Task, secret: Callable[[str, str], bytes | None]) -> dict[str, str]:
+    """`spark_env_vars` of the task's cluster: code reads them, so they count though no cluster is started."""
+    shared = {cluster.job_cluster_key: cluster.new_cluster for cluster in job.job_clusters or ()}
+    cluster = task.new_cluster or shared.get(task.job_cluster_key or "") or {}
+    values = cluster.get("spark_env_vars")
+    if not isinstance(values, dict):
+        return {}
+    return {
+        str(name): _secret(str(value), secret)
+        for name, value in values.items()
+        if name not in _OF_A_CLUSTER and not str(name).startswith("SPARK_")
+    }
+
+
 def _env_file(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text("utf-8").splitlines()
@@ -289,8 +311,9 @@ def _secret(value: str, secret: Callable[[str, str], bytes | None]) -> str:
     inner = value.strip().removeprefix("{{").removesuffix("}}").strip()
     if not value.strip().startswith("{{") or not inner.startswith("secrets/"):
         return value
-    _, scope, key = inner.split("/", 2)
-    found = secret(scope, key)
+    _, scope, *rest = inner.split("/", 2)
+    key = rest[0] if rest else ""
+    found = secret(scope, key) if key else None
     if found is None:
         raise NotFound(f"Secret does not exist with scope: {scope} and key: {key}")
     return found.decode()

@@ -1,0 +1,92 @@
+"""What a spec says is done, refused, or told; seen through whole commands."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from dbutils_local.cli import main
+
+PRINTS = 'import os; print({name: os.environ.get(name) for name in ("MODE", "KEY", "PYSPARK_PYTHON")})\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DBUTILS_LOCAL_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("PYSPARK_PYTHON", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def said(*words: str) -> Result:
+    return CliRunner().invoke(main, list(words))
+
+
+def write(folder: Path, *tasks: dict[str, Any], **settings: Any) -> None:
+    (folder / "job.json").write_text(json.dumps({"name": "j", **settings, "tasks": list(tasks)}))
+
+
+def logs(told: Result) -> list[str]:
+    return [task["output"]["logs"] for task in json.loads(told.stdout)["tasks"]]
+
+
+def test_environment_variables_of_a_cluster_reach_the_code_of_its_tasks(folder: Path) -> None:
+    (folder / "s.py").write_text(PRINTS)
+    said("secrets", "create-scope", "s")
+    said("secrets", "put-secret", "s", "k", "--string-value", "from the vault")
+    own = {"MODE": "own", "PYSPARK_PYTHON": "/databricks/python3/bin/python3"}
+    shared = {"MODE": "shared", "KEY": "{{secrets/s/k}}"}
+    script = {"python_file": "./s.py"}
+    write(
+        folder,
+        {"task_key": "a", "spark_python_task": script, "new_cluster": {"spark_env_vars": own}},
+        {
+            "task_key": "b",
+            "depends_on": [{"task_key": "a"}],
+            "spark_python_task": script,
+            "job_cluster_key": "c",
+        },
+        job_clusters=[{"job_cluster_key": "c", "new_cluster": {"spark_env_vars": shared}}],
+    )
+    assert logs(said("run", "job.json", "-o", "json")) == [
+        "{'MODE': 'own', 'KEY': None, 'PYSPARK_PYTHON': None}\n",
+        "{'MODE': 'shared', 'KEY': '[REDACTED]', 'PYSPARK_PYTHON': None}\n",
+    ]
+
+
+def test_a_secret_of_a_cluster_that_is_not_there_fails_its_task_by_name(folder: Path) -> None:
+    (folder / "s.py").write_text(PRINTS)
+    cluster = {"spark_env_vars": {"KEY": "{{secrets/s}}"}}
+    write(folder, {"task_key": "a", "spark_python_task": {"python_file": "./s.py"}, "new_cluster": cluster})
+    told = said("run", "job.json")
+    assert told.exit_code == 1
+    assert "Secret does not exist with scope: s and key: " in told.stdout
+
+
+def test_a_task_whose_extra_is_missing_stops_the_run_before_it_starts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "dbt" else real(name))
+    write(folder, {"task_key": "d", "dbt_task": {"commands": ["dbt run"], "project_directory": "."}})
+    told = said("run", "job.json")
+    assert told.exit_code == 2
+    assert "task 'd': dbt_task needs an optional dependency: pip install 'dbutils-local[dbt]'" in told.stderr
+    assert not (folder / "home").exists()
+    assert said("run", "job.json", "--stub", "d").exit_code == 0
+
+
+def test_a_run_that_does_not_wait_for_the_others_of_its_job_says_so(folder: Path) -> None:
+    write(
+        folder,
+        {"task_key": "c", "condition_task": {"op": "EQUAL_TO", "left": "a", "right": "a"}},
+        max_concurrent_runs=0,
+    )
+    told = said("run", "job.json")
+    assert told.exit_code == 0
+    assert "max_concurrent_runs: 0" in told.stdout
