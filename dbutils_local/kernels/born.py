@@ -118,8 +118,8 @@ class IPKernelApp(kernelapp.IPKernelApp, _ReadOnce):
 
 def read_configuration() -> None:
     """Before the fork: make the application and let it read profile and configuration, as each kernel would."""
-    app: Any = IPKernelApp.instance()
     try:
+        app: Any = IPKernelApp.instance()
         BaseIPythonApplication.initialize(app, [HISTORY_OFF])
         app.is_read = True
     except BaseException:  # noqa: BLE001 - a broken configuration is reported by the kernels that read it

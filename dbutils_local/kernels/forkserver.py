@@ -58,6 +58,10 @@ class Refused(KernelFailed):
         self.unsafe = unsafe  # True: it can fork nothing at all
 
 
+class KilledWhileWaiting(KernelFailed):
+    """A kernel was killed before it had begun with what it was given."""
+
+
 class Patience(Protocol):
     """The part of execution.Alarm that says how long to wait."""
 
@@ -120,9 +124,11 @@ class ForkServer:
         `expected`: how many kernels will be wanted, if that is known, so that none is made in vain.
         """
         early = _early.pop(tuple(preload), None) if environ is None else None
-        if early is not None and early.is_running:
-            early.expect(expected, pool_size)
-            return early
+        if early is not None:
+            if early.is_running:
+                early.expect(expected, pool_size)
+                return early
+            early.close()
         return cls._begin(_spawn, preload, environ, pool_size, expected)
 
     @classmethod
@@ -199,16 +205,17 @@ class ForkServer:
 
         A server with a large preload may answer late: KernelFailed as soon as `patience` is at its end.
         """
-        connection, answer = self._request(
-            {
-                "do": "kernel",
-                "environ": dict(request.environ),
-                "cwd": str(request.cwd),
-                "extensions": request.extensions,
-            },
-            patience=patience,
-        )
-        return WarmKernel.connected(connection, answer)
+        asked = {
+            "do": "kernel",
+            "environ": dict(request.environ),
+            "cwd": str(request.cwd),
+            "extensions": request.extensions,
+        }
+        try:
+            return WarmKernel.connected(*self._request(asked, patience=patience))
+        except KilledWhileWaiting:
+            # Somebody killed it in the pool (a tidy-up, the out-of-memory killer); the next one is as good.
+            return WarmKernel.connected(*self._request(asked, patience=patience))
 
     def launch(self, argv: Sequence[str], environ: Mapping[str, str], cwd: Path, files: Sequence[int]) -> ForkedProcess:
         """A kernel whose connection file somebody else wrote; `argv` are ipykernel's arguments. Refused, ServerGone."""
@@ -481,8 +488,11 @@ class WarmKernel:
             raise
         try:
             wait_for_welcome(kernel) if answer["welcomes"] else wait_until_ready(kernel)
-        except BaseException:
+        except BaseException as error:
+            was_killed = isinstance(error, KernelFailed) and kernel.exit_code() == -signal.SIGKILL
             kernel.close()
+            if was_killed:
+                raise KilledWhileWaiting(str(error)) from error
             raise
         return kernel
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def run_notebook(
     raised only for what was asked wrongly.
     """
     nb = _load(source)
-    with tempfile.TemporaryDirectory(prefix="dbl-") as folder:
+    with _private_folder(forkserver) as folder:
         birth = birth if birth.outbox else replace(birth, outbox=Path(folder) / "outbox.jsonl")
         birth = birth if birth.forkserver or not forkserver else replace(birth, forkserver=forkserver)
         full_environ = dict(environ) | birth.write(Path(folder) / "birth.json")
@@ -74,6 +75,16 @@ def run_notebook(
             if execution.notebook is not None:
                 write_notebook(execution.notebook, output)
         return _result(executed, execution)
+
+
+@contextlib.contextmanager
+def _private_folder(forkserver: str | None) -> Iterator[str]:
+    """For the birth file; with a fork server in its folder, which goes with it even if this process is killed."""
+    shared = Path(forkserver).parent if forkserver else None
+    place = shared if shared and shared.is_dir() else None
+    # The server, and its folder with it, may end while the run does: nothing is left to remove then.
+    with tempfile.TemporaryDirectory(prefix="dbl-", dir=place, ignore_cleanup_errors=True) as folder:
+        yield folder
 
 
 def _load(source: Any) -> Any:
