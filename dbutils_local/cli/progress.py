@@ -77,6 +77,7 @@ class _LiveTable:
         self._state: RunState | None = None
         self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=False)
         self._drawn = 0.0
+        self._noticed = 0
 
     def __enter__(self) -> _LiveTable:
         import threading
@@ -95,6 +96,9 @@ class _LiveTable:
 
     def __call__(self, state: RunState, events: tuple[Event, ...] = ()) -> None:
         self._state = state
+        for notice in state.notices[self._noticed :]:
+            self._live.console.print(f"notice: {notice}", markup=False, highlight=False)
+        self._noticed = len(state.notices)
         if time.monotonic() - self._drawn >= FRAME:
             self._draw()
 

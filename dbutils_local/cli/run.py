@@ -90,8 +90,6 @@ def run(
     )
     for warning in asking.warnings:
         click.echo(f"warning: {warning}", err=True)
-    for notice in asking.notices:
-        click.echo(f"notice: {notice}", err=True)
     run_id = asking.create(max_concurrency=max_concurrency)
     state, interrupted = follow_here(asking.workspace, run_id, quiet=False)
     show_end(asking.workspace, state, output)
