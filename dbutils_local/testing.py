@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,19 @@ import pytest
 if TYPE_CHECKING:
     from dbutils_local.asking import Asking
     from dbutils_local.dbutils.session import DBUtils
+    from dbutils_local.engine.forkservers import ForkServers
     from dbutils_local.result import RunResult, TaskResult
 
-__all__ = ["CellResult", "NotebookFailed", "NotebookResult", "dbutils", "dbutils_local_home", "run_job", "run_notebook"]
+__all__ = [
+    "CellResult",
+    "NotebookFailed",
+    "NotebookResult",
+    "dbutils",
+    "dbutils_local_home",
+    "dbutils_local_warm",
+    "run_job",
+    "run_notebook",
+]
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Lines of a failing cell that an assertion message shows.
@@ -87,24 +97,32 @@ def dbutils_local_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: py
     return home
 
 
+@pytest.fixture(scope="session")
+def dbutils_local_warm() -> Iterator[Warm]:
+    """One fork server for all runs of the session, started by the first: a test need not wait for the imports again."""
+    warm = Warm()
+    yield warm
+    warm.close()
+
+
 @pytest.fixture
-def run_notebook(dbutils_local_home: Path, request: pytest.FixtureRequest) -> RunNotebook:
+def run_notebook(dbutils_local_home: Path, request: pytest.FixtureRequest, dbutils_local_warm: Warm) -> RunNotebook:
     """`run_notebook(path, params=..., timeout=..., check=True) -> NotebookResult`.
 
     A relative path counts from the test's file, else from the current folder. A notebook that fails raises
     NotebookFailed, or with `check=False` is returned as it is.
     """
-    return RunNotebook(request.path.parent)
+    return RunNotebook(request.path.parent, dbutils_local_warm)
 
 
 @pytest.fixture
-def run_job(dbutils_local_home: Path, request: pytest.FixtureRequest) -> RunJob:
+def run_job(dbutils_local_home: Path, request: pytest.FixtureRequest, dbutils_local_warm: Warm) -> RunJob:
     """`run_job(spec, params=..., **asked) -> RunResult`, `spec` being a file or the job settings themselves.
 
     Keyword arguments are those of the command line: `job`, `target`, `variables`, `only`, `stubs`, `stub_values`. A
     failed run is returned, not raised: assert on it; pytest then shows its table.
     """
-    return RunJob(request.path.parent)
+    return RunJob(request.path.parent, dbutils_local_warm)
 
 
 @pytest.fixture
@@ -117,11 +135,34 @@ def dbutils(dbutils_local_home: Path, request: pytest.FixtureRequest, monkeypatc
     return made
 
 
+class Warm:
+    """Drives the runs of a test session in this process."""
+
+    def __init__(self) -> None:
+        self._servers: ForkServers | None = None
+
+    def drive(self, asking: Asking) -> RunResult:
+        """Start a run and wait for its end."""
+        from dbutils_local.engine.drive import epoch_ms
+        from dbutils_local.engine.forkservers import ForkServers
+        from dbutils_local.result import RunResult
+
+        self._servers = self._servers or ForkServers(asking.settings)
+        state = asking.workspace.drive(asking.create(), forkservers=self._servers)
+        return RunResult.of(state, asking.settings, epoch_ms())
+
+    def close(self) -> None:
+        """End the fork server."""
+        if self._servers is not None:
+            self._servers.__exit__(None, None, None)
+
+
 @dataclass(frozen=True)
 class RunNotebook:
     """What the fixture `run_notebook` gives."""
 
     folder: Path
+    warm: Warm
 
     def __call__(
         self,
@@ -137,7 +178,7 @@ class RunNotebook:
 
         file = _beside(path, self.folder)
         asking = Asking.of(file, params=_texts(params))
-        run = _drive(_limited(asking, timeout) if timeout is not None else asking)
+        run = self.warm.drive(_limited(asking, timeout) if timeout is not None else asking)
         [task] = run.tasks.values()
         result = _notebook_result(file, run, task)
         if check and not run:
@@ -150,6 +191,7 @@ class RunJob:
     """What the fixture `run_job` gives."""
 
     folder: Path
+    warm: Warm
 
     def __call__(
         self,
@@ -167,15 +209,7 @@ class RunJob:
             where, asked = self.folder / "job.json", {**asked, "text": json.dumps(spec)}
         else:
             where = _beside(spec, self.folder)
-        return _drive(Asking.of(where, params=_texts(params), **asked))
-
-
-def _drive(asking: Asking) -> RunResult:
-    from dbutils_local.engine.drive import epoch_ms
-    from dbutils_local.result import RunResult
-
-    state = asking.workspace.drive(asking.create())
-    return RunResult.of(state, asking.workspace.settings, epoch_ms())
+        return self.warm.drive(Asking.of(where, params=_texts(params), **asked))
 
 
 def _limited(asking: Asking, timeout: float) -> Asking:

@@ -28,6 +28,7 @@ from dbutils_local.store import artifacts
 from dbutils_local.store.records import JobRecord, Page, RunFilter, RunStore, RunSummary
 
 if TYPE_CHECKING:
+    from dbutils_local.engine.forkservers import ForkServers
     from dbutils_local.engine.schedule import Scheduler
 
 # Folded runs kept for the next look: enough for every run a page of clients polls at once.
@@ -275,8 +276,18 @@ class Workspace:
                     )
                 ]
 
-    def drive(self, run_id: int, *, listeners: Iterable[Listener] = (), control: Control | None = None) -> RunState:
-        """Drive a run to its end in this process, then start what waited for it."""
+    def drive(
+        self,
+        run_id: int,
+        *,
+        listeners: Iterable[Listener] = (),
+        control: Control | None = None,
+        forkservers: ForkServers | None = None,
+    ) -> RunState:
+        """Drive a run to its end in this process, then start what waited for it.
+
+        `forkservers` stay open for the caller's next run; without them the run starts and ends its own.
+        """
         from dbutils_local.engine.conduct import conduct
 
         def begin_child(
@@ -299,6 +310,7 @@ class Workspace:
             start_queued=self.start_queued,
             listeners=listeners,
             control=control,
+            forkservers=forkservers,
         )
         self.start_queued(state.job_id)
         self.prune()
