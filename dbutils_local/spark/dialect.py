@@ -71,6 +71,7 @@ class Act(Enum):
     SHOW_CATALOGS = "show catalogs"
     SHOW_SCHEMAS = "show schemas"
     MAKE_FOLDER = "make folder"
+    CHANGE_ROWS = "change rows"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ class Means:
 
 
 PARQUET_NOTICE = (
-    "Delta tables are kept as Parquet here: no MERGE, UPDATE, DELETE, time travel or history on Spark tables. "
+    "Delta tables are kept as Parquet here: MERGE, UPDATE and DELETE write the whole table anew, and there is no time "
+    "travel or history on Spark tables. "
     "Put the Delta jars into a folder and set delta_jars to have them"
 )
 
@@ -133,7 +135,7 @@ _REFUSED = {
     "SHOW GRANTS": "there are no grants here",
 }
 
-_WITHOUT_DELTA = {"MERGE": "MERGE INTO", "UPDATE": "UPDATE", "DELETE": "DELETE FROM"}
+_OF_ROWS = ("MERGE", "UPDATE", "DELETE")
 
 _READING = frozenset(
     {"SELECT", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "USE", "SET", "VALUES", "RESET", "LIST", "DECLARE", "TABLE"}
@@ -153,6 +155,8 @@ def plan(statement: str, means: Means) -> Plan:
     if own is not None:
         return own
     text = rewritten(statement, means)
+    if words[0] in _OF_ROWS and not means.delta:
+        return Plan(Act.CHANGE_ROWS, (text,), changes=True)
     notices: tuple[str, ...] = ()
     texts: tuple[str, ...] = (text,)
     if words[0] in ("CREATE", "REPLACE") and not means.delta:
@@ -165,12 +169,6 @@ def _refuse(words: list[str]) -> None:
         parts = phrase.split()
         if words[: len(parts)] == parts:
             raise NotSupportedHere(f"{phrase} is not done by local Spark: {reason}")
-    if words[0] in _WITHOUT_DELTA:
-        raise NotSupportedHere(
-            f"{_WITHOUT_DELTA[words[0]]} is not done by local Spark without Delta: tables are kept as Parquet, which "
-            "cannot change rows. Set delta_jars to a folder with the Delta jars, or run it in %sql on the embedded "
-            "engine (sql_engine = duckdb)"
-        )
     if "CLONE" in words and words[0] == "CREATE":
         raise NotSupportedHere(
             "CREATE TABLE ... CLONE is not done by local Spark: use CREATE TABLE ... AS SELECT * FROM"

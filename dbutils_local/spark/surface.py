@@ -120,12 +120,21 @@ class Surface:
         step = plan(plain, self.means)
         for notice in step.notices:
             self.tell(notice)
+        if step.act is Act.CHANGE_ROWS:
+            return self._change_rows(step.texts[0], lambda one: self._checked(functools.partial(run, one, args)))
         if step.act is not Act.RUN:
             return self._own(step)
         frames = [self._checked(functools.partial(run, one, args)) for one in step.texts]
         if step.changes:
             self.warehouse.publish()
         return frames[-1]
+
+    def _change_rows(self, text: str, run: Callable[[str], Any]) -> Any:
+        from dbutils_local.spark.rows import change_rows
+
+        answer = change_rows(self.spark, run, text)
+        self.warehouse.publish()
+        return answer
 
     def _checked(self, run: Callable[[], Any]) -> Any:
         """Spark's own error, with a sentence of ours where it does not say what stands behind it."""

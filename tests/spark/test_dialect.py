@@ -117,9 +117,6 @@ def test_the_substitution_is_told_and_real_delta_is_left_alone() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE",
-        "UPDATE t SET a = 1",
-        "DELETE FROM t",
         "DESCRIBE HISTORY t",
         "DESCRIBE DETAIL t",
         "SELECT * FROM t VERSION AS OF 1",
@@ -131,6 +128,14 @@ def test_the_substitution_is_told_and_real_delta_is_left_alone() -> None:
 def test_what_needs_delta_is_refused_by_name(text: str) -> None:
     with pytest.raises(NotSupportedHere, match="is not done by local Spark"):
         plan(text, MAIN)
+
+
+@pytest.mark.parametrize(
+    "text", ["MERGE INTO s.t USING s ON t.a = s.a WHEN MATCHED THEN DELETE", "UPDATE s.t SET a = 1", "DELETE FROM s.t"]
+)
+def test_changes_of_rows_are_done_by_us_without_delta_and_by_delta_with_it(text: str) -> None:
+    assert (plan(text, MAIN).act, plan(text, MAIN).changes) == (Act.CHANGE_ROWS, True)
+    assert plan(text, Means(delta=True)).act is Act.RUN
 
 
 def test_reading_changes_nothing_for_others() -> None:
