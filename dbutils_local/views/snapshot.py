@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from dbutils_local.core.references import UnresolvedReference, raw_job_parameters, scope_of
 from dbutils_local.core.state import FINAL, NEVER_RUN, Attempt, Failure, LifeCycle, Result, RunState, TaskState
 
 
@@ -239,9 +240,15 @@ def snapshot(state: RunState, now: int) -> Snapshot:
 
 
 def job_parameters(state: RunState) -> dict[str, str]:
-    """What the job's parameters are in this run: defaults, then what the run was given."""
-    defaults = {str(item["name"]): str(item.get("default", "")) for item in state.settings.get("parameters") or ()}
-    return defaults | dict(state.job_parameters)
+    """The job parameters of a run as its tasks see them; as written where a reference has no value."""
+    raw = raw_job_parameters(state)
+    if not any("{{" in value for value in raw.values()) or not state.tasks:
+        return raw
+    try:
+        scope = scope_of(state, next(iter(state.tasks)), task_run_id=0, at=state.started_at or state.created_at)
+    except UnresolvedReference:
+        return raw
+    return dict(scope.job_parameters)
 
 
 def _tasks(state: RunState, now: int) -> tuple[TaskView, ...]:
