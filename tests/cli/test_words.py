@@ -136,6 +136,11 @@ def test_a_folder_that_is_gone(home: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert refused("runs", "list") == "error: the current folder is no longer there: change to one that is\n"
 
 
+def test_a_notebook_that_cannot_be_written(home: Path) -> None:
+    (home / "nb.py").write_text("# Databricks notebook source\n")
+    assert refused("convert", "nb.py", "nb.py/x.ipynb") == "error: cannot write nb.py/x.ipynb: Not a directory\n"
+
+
 def test_a_task_value_of_no_task(home: Path) -> None:
     (home / "nb.py").write_text("# Databricks notebook source\n")
     assert refused("run", "nb.py", "--task-value", "a.b=1") == 'error: task "a" not found in job "nb.py"\n'
