@@ -120,7 +120,7 @@ class Asking:
         """One notice for each field that is accepted without effect, naming the tasks that have it."""
         where: dict[str, list[str]] = {}
         for row in report(self.source.settings):
-            if row.support is Support.NOTED and (row.task_key is None or row.task_key in chosen.tasks):
+            if row.support is Support.NOTED and (row.task_key is None or row.planned_as in chosen.tasks):
                 where.setdefault(f"{row.field}: {row.message}", []).append(row.task_key or "")
         return tuple(_sentence(text, [task for task in tasks if task]) for text, tasks in where.items())
 

@@ -198,11 +198,11 @@ def refused(source: Source, stubs: Iterable[str], only: Iterable[str]) -> list[P
     chosen = plan(source.settings, only=tuple(only)).tasks
     nowhere = Place(Path(str(source.origin["spec"])) if source.origin.get("spec") else source.folder)
     return [
-        source.places.get(row.task_key or "", nowhere).problem(
-            f"task {row.task_key!r}: {row.field}: {_ways_on(row.message, row.task_key or '')}"
+        source.places.get(row.planned_as or "", nowhere).problem(
+            f"task {row.planned_as!r}: {row.field}: {_ways_on(row.message, row.planned_as or '')}"
         )
         for row in report(source.settings)
-        if row.support is Support.REFUSED and row.task_key in chosen and row.task_key not in set(stubs)
+        if row.support is Support.REFUSED and row.planned_as in chosen and row.planned_as not in set(stubs)
     ]
 
 

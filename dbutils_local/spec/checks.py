@@ -178,7 +178,7 @@ def _loops(tasks: list[_TaskView]) -> Iterator[Problem]:
         where = f"{show(task.path)}.for_each_task.task"
         if deeper := nested.get("for_each_task"):
             yield (deeper.key or deeper.place).problem(f"{where}: a for_each_task cannot stand inside another one")
-        for name in ("depends_on", "run_if"):
+        for name in ("depends_on", "run_if", "disabled"):
             if found := nested.get(name):
                 place = found.key or found.place
                 yield place.problem(

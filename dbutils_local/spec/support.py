@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic.fields import FieldInfo
@@ -18,12 +18,18 @@ _SAYS = {Support.HONOURED: "yes", Support.NOTED: "no effect", Support.REFUSED: "
 
 @dataclass(frozen=True)
 class SupportRow:
-    """One field a job uses; `task_key` is None for the job's own fields."""
+    """One field a job uses; `task_key` is None for the job's own fields, `owner` the loop of a nested task's row."""
 
     task_key: str | None
     field: str
     support: Support
     message: str
+    owner: str | None = None
+
+    @property
+    def planned_as(self) -> str | None:
+        """The task of the job's plan that the row belongs to."""
+        return self.owner or self.task_key
 
     def as_dict(self) -> dict[str, str | None]:
         """The row as JSON."""
@@ -49,7 +55,7 @@ def refusals(settings: JobSettings) -> list[SupportRow]:
 
 
 def _task_rows(task: Task, prefix: str, disabled: bool = False) -> Iterator[SupportRow]:
-    is_disabled = disabled or bool(task.disabled)
+    is_disabled = disabled or (bool(task.disabled) and not prefix)  # a nested task runs whatever it says itself
     for row in _rows(task, task.task_key, prefix):
         if row.support is Support.REFUSED and is_disabled:
             yield SupportRow(
@@ -58,7 +64,8 @@ def _task_rows(task: Task, prefix: str, disabled: bool = False) -> Iterator[Supp
         else:
             yield row
     if task.for_each_task is not None:
-        yield from _task_rows(task.for_each_task.task, f"{prefix}for_each_task.task.", is_disabled)
+        nested = _task_rows(task.for_each_task.task, f"{prefix}for_each_task.task.", is_disabled)
+        yield from (replace(row, owner=task.task_key) for row in nested)
 
 
 def _rows(model: Spec, task_key: str | None, prefix: str, skip: tuple[str, ...] = ()) -> Iterator[SupportRow]:

@@ -139,7 +139,7 @@ def _job_id(value: Any) -> Any:
     except (TypeError, ValueError):
         pass
     raise PydanticCustomError(
-        "job_id", "must be a job's number or ${{resources.jobs.KEY.id}}, found {found}", {"found": repr(value)}
+        "job_id", "must be a job's number or ${resources.jobs.KEY.id}, found {found}", {"found": repr(value)}
     )
 
 

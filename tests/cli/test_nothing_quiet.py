@@ -90,3 +90,28 @@ def test_a_run_that_does_not_wait_for_the_others_of_its_job_says_so(folder: Path
     told = said("run", "job.json")
     assert told.exit_code == 0
     assert "max_concurrent_runs: 0" in told.stdout
+
+
+def test_a_loop_over_what_does_not_run_here_is_refused_before_the_run(folder: Path) -> None:
+    nested = {"task_key": "in", "disabled": True, "pipeline_task": {"pipeline_id": "x"}}
+    write(folder, {"task_key": "loop", "for_each_task": {"inputs": "[1]", "task": nested}})
+    told = said("run", "job.json")
+    assert told.exit_code == 2
+    assert "task 'loop': for_each_task.task.pipeline_task: a pipeline runs only on Databricks" in told.stderr
+    assert "--stub loop" in told.stderr
+    assert not (folder / "home").exists()
+    stubbed = said("run", "job.json", "--stub", "loop")
+    assert stubbed.exit_code == 0
+    assert "for_each_task.task.disabled: has no effect on a nested task" in stubbed.stderr
+
+
+def test_a_field_without_effect_in_a_loop_is_told(folder: Path) -> None:
+    nested = {"task_key": "in", "existing_cluster_id": "x", "spark_python_task": {"python_file": "./s.py"}}
+    (folder / "s.py").write_text(PRINTS)
+    write(folder, {"task_key": "loop", "for_each_task": {"inputs": "[1]", "task": nested}})
+    assert "existing_cluster_id: no cluster is started" in said("run", "job.json").stderr
+
+
+def test_a_job_id_that_is_none_names_the_two_forms(folder: Path) -> None:
+    write(folder, {"task_key": "r", "run_job_task": {"job_id": "abc"}})
+    assert "a job's number or ${resources.jobs.KEY.id}, found 'abc'" in said("run", "job.json").stderr
