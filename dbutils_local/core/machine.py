@@ -13,7 +13,9 @@ else (jobs reference, sections 4 and 5).
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from dbutils_local.core.events import (
@@ -67,10 +69,23 @@ def fold(events: Iterable[Event]) -> RunState:
     first = next(stream, None)
     if not isinstance(first, RunCreated):
         raise ValueError(f"a run begins with RunCreated, not {type(first).__name__}")
-    state = begin(first)
-    for event in stream:
-        apply(state, event)
+    with without_collecting():
+        state = begin(first)
+        for event in stream:
+            apply(state, event)
     return state
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Reading a run or a job makes many objects and no garbage: looking for some again and again would cost more."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def begin(event: RunCreated) -> RunState:

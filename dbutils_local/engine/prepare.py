@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dbutils_local.core.machine import without_collecting
 from dbutils_local.core.parameters import parameters_for, resolved_member
 from dbutils_local.core.references import UnresolvedReference, scope_of
 from dbutils_local.core.state import Failure, RunState, TaskState
@@ -82,7 +83,8 @@ class TaskPreparation(Preparation):
     def _task(self, state: RunState, task_state: TaskState) -> Task:
         """The spec of a task or, for an iteration, of its loop's nested task. Parsed once, and again after a repair."""
         if self._seen is not state.settings:
-            self._job = JobSettings.model_validate(dict(state.settings))
+            with without_collecting():
+                self._job = JobSettings.model_validate(dict(state.settings))
             self._tasks = {task.task_key: task for task in self._job.tasks or ()}
             self._sql = environment_for(self.settings, _notebooks(state), Path(state.workspace_root or "."))
             self._seen = state.settings
