@@ -173,7 +173,8 @@ def _output(workspace: Workspace, state: RunState, task: TaskState) -> dict[str,
 @click.argument("run_id", type=ID)
 @click.option("--task", metavar="K", help="One task only.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
-def logs(run_id: int, task: str | None, follow: bool) -> None:
+@output_option
+def logs(run_id: int, task: str | None, follow: bool, output: str) -> None:
     """What a run's tasks wrote to stdout and stderr.
 
     \b
@@ -188,13 +189,23 @@ def logs(run_id: int, task: str | None, follow: bool) -> None:
     last = ""
     while True:
         state = workspace.state(state.run_id)
-        done = state.is_final
-        for item in list(state.tasks.values()):
-            if item.attempts and (task or key or item.key) == item.key:
+        done = state.is_final or not follow
+        chosen = [item for item in list(state.tasks.values()) if (task or key or item.key) == item.key]
+        if output == "text":
+            for item in chosen:
                 last = _print_new(workspace, state, item, seen, last)
-        if done or not follow:
+        elif done:
+            echo_json({item.key: _logs(workspace, state, item) for item in chosen})
+        if done:
             return
         time.sleep(0.3)
+
+
+def _logs(workspace: Workspace, state: RunState, item: TaskState) -> list[dict[str, Any]]:
+    return [
+        {"attempt_number": attempt.number, "logs": workspace.logs(state.run_id, item.key, attempt.number)}
+        for attempt in item.attempts
+    ]
 
 
 def _print_new(workspace: Workspace, state: RunState, item: TaskState, seen: dict[str, int], last: str) -> str:

@@ -115,3 +115,13 @@ def test_a_field_without_effect_in_a_loop_is_told(folder: Path) -> None:
 def test_a_job_id_that_is_none_names_the_two_forms(folder: Path) -> None:
     write(folder, {"task_key": "r", "run_job_task": {"job_id": "abc"}})
     assert "a job's number or ${resources.jobs.KEY.id}, found 'abc'" in said("run", "job.json").stderr
+
+
+def test_logs_are_text_and_one_json_document(folder: Path) -> None:
+    (folder / "s.py").write_text("print('one')\nraise SystemExit(1)\n")
+    write(folder, {"task_key": "a", "max_retries": 1, "spark_python_task": {"python_file": "./s.py"}})
+    run_id = str(json.loads(said("run", "job.json", "-o", "json").stdout)["run_id"])
+    assert said("runs", "logs", run_id).stdout == "==> a attempt 0 <==\none\n==> a attempt 1 <==\none\n"
+    logged = [{"attempt_number": 0, "logs": "one\n"}, {"attempt_number": 1, "logs": "one\n"}]
+    for words in ((), ("-f",), ("--task", "a")):
+        assert json.loads(said("runs", "logs", run_id, "-o", "json", *words).stdout) == {"a": logged}
