@@ -1,7 +1,8 @@
 """Modules that exist only on Databricks, or mean something else there, importable in our kernels and scripts.
 
 `databricks.sdk.runtime`, `pyspark.dbutils` and `dbruntime` give the objects of this process, without network, whether
-or not databricks-sdk and pyspark are installed; everything else below those packages stays the real thing.
+or not databricks-sdk and pyspark are installed, and so does `delta.tables` where Delta is not; everything else below
+those packages stays the real thing.
 `DATABRICKS_RUNTIME_VERSION` is not set: libraries take it as proof of a cluster and call one (reference 2.5). It is
 handed through where the user sets it.
 """
@@ -54,6 +55,8 @@ class Finder:
             "pyspark": lambda module: _absent(module, "dbutils-local[spark]"),
             "py4j": _empty,
             "py4j.protocol": _py4j_protocol,
+            "delta": _delta_tables,
+            "delta.tables": _delta_tables,
         }
 
     @property
@@ -72,7 +75,7 @@ class Finder:
         return importlib.machinery.ModuleSpec(fullname, loader, origin="dbutils_local", is_package=True)
 
     def _stands_in(self, fullname: str, path: Sequence[str] | None) -> bool:
-        if not fullname.startswith("py4j") and not _wanted_below(fullname, self._fill):
+        if not fullname.startswith(("py4j", "delta")) and not _wanted_below(fullname, self._fill):
             return False
         return importlib.machinery.PathFinder.find_spec(fullname, path) is None
 
@@ -169,6 +172,12 @@ def _repl_context(module: ModuleType) -> None:
 
 def _display(module: ModuleType, namespace: Mapping[str, Any]) -> None:
     module.__dict__["__getattr__"] = lambda name: _global(module.__name__, name, namespace)
+
+
+def _delta_tables(module: ModuleType) -> None:
+    from dbutils_local.spark.delta_table import DeltaTable
+
+    module.__dict__["DeltaTable"] = DeltaTable
 
 
 def _py4j_protocol(module: ModuleType) -> None:

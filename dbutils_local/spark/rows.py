@@ -73,10 +73,16 @@ def change_rows(spark: Any, run: Run, statement: str) -> Any:
     if importlib.util.find_spec("sqlglot") is None:
         raise MissingExtra("DELETE, UPDATE and MERGE on Spark tables", "sql")
     change = read(statement)
+    source = None if change.source is None else run(f"SELECT * FROM {change.source}")
+    return carry_out(spark, run, change, source)
+
+
+def carry_out(spark: Any, run: Run, change: Change, source: Any = None) -> Any:
+    """Do what `change` says, `source` being the frame of its source; MultipleMatches leaves the table as it was."""
     columns = dict(run(f"SELECT * FROM {change.table}").dtypes)
     _keep(run(f"SELECT *, monotonically_increasing_id() AS {_ROW} FROM {change.table}"), _TARGET)
-    if change.source is not None:
-        _keep(run(f"SELECT *, true AS {_IS_SOURCE} FROM {change.source}"), _SOURCE)
+    if source is not None:
+        _keep(source.selectExpr("*", f"true AS {_IS_SOURCE}"), _SOURCE)
     _keep(run(staged(change, columns)), _STAGED)
     try:
         _refuse_multiple_matches(run)

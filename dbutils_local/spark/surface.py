@@ -52,6 +52,11 @@ def apply(spark: Any, settings: Settings) -> Surface:
     return _surface
 
 
+def local_path(path: str) -> str:
+    """A Databricks path as Spark opens it here; as it is while there is no session of ours."""
+    return _surface.local(path) if _surface is not None else path
+
+
 def remove() -> None:
     """Give PySpark's classes back as they were."""
     global _surface
