@@ -67,7 +67,7 @@ def to_local(path: str, places: Places) -> Path:
     """`locate` for callers that need a folder of this machine; UserError when the path is remote."""
     match locate(path, places):
         case Remote(url):
-            raise UserError(f"{path} is {url}: not on this machine")
+            raise UserError(f"{path}: not on this machine" if path == url else f"{path} is {url}: not on this machine")
         case local:
             return local
 

@@ -120,7 +120,9 @@ def _local(path: str, context: TaskContext) -> Path:
     # `dist/*.whl` is what people write for "the wheel that was just built".
     found = next((Path(match) for one in candidates for match in sorted(glob.glob(str(one)))), None)
     if found is None:
-        raise FileNotFoundError(f"library {path}: no such file; looked for {', '.join(map(str, candidates[:3]))}")
+        raise FileNotFoundError(
+            f"library {path}: no such file; looked for {', '.join(map(str, dict.fromkeys(candidates[:3])))}"
+        )
     return found
 
 

@@ -125,3 +125,13 @@ def test_logs_are_text_and_one_json_document(folder: Path) -> None:
     logged = [{"attempt_number": 0, "logs": "one\n"}, {"attempt_number": 1, "logs": "one\n"}]
     for words in ((), ("-f",), ("--task", "a")):
         assert json.loads(said("runs", "logs", run_id, "-o", "json", *words).stdout) == {"a": logged}
+
+
+def test_a_file_that_is_elsewhere_or_nowhere_is_named_once(folder: Path) -> None:
+    write(folder, {"task_key": "a", "spark_python_task": {"python_file": "s3://x/y.py"}})
+    assert "error: s3://x/y.py: not on this machine\n" in said("run", "job.json").stdout
+    (folder / "s.py").write_text(PRINTS)
+    library = {"libraries": [{"whl": "./none.whl"}]}
+    write(folder, {"task_key": "a", "spark_python_task": {"python_file": "./s.py"}, **library})
+    told = said("run", "job.json").stdout
+    assert f"error: library ./none.whl: no such file; looked for {folder}/none.whl\n" in told
