@@ -45,7 +45,8 @@ async def include(face: Face, line: str) -> None:
     __tracebackhide__ = True
     call = parse_run(line)
     session = face.session
-    caller = face.including[-1] if face.including else session.birth.notebook_file
+    # A kernel that is not told which notebook it serves stands in that notebook's folder.
+    caller = face.including[-1] if face.including else session.birth.notebook_file or Path.cwd() / "Untitled"
     path = resolve(call.path, caller=caller, root=session.birth.workspace_root).resolve()
     pieces = pieces_of(path)
     with _entered(face, path), session.widgets.bind(_arguments(face, call)):

@@ -47,6 +47,16 @@ def test_the_working_directory_stays_that_of_the_top_notebook(kernel: Any) -> No
     assert kernel("%run ./sub/where").stdout.strip() == str(kernel.folder)
 
 
+def test_below_the_top_of_a_repository_paths_count_from_the_kernels_folder(kernel: Any) -> None:
+    kernel.write("below/near.py", source("near = 'found'"))
+    kernel("import os; os.chdir('below')")
+    try:
+        ran = kernel("%run ./near\nprint(near)")
+    finally:
+        kernel("os.chdir('..')")
+    assert ran.stdout == "found\n"
+
+
 def test_an_ipynb_with_magics_of_its_own_comes_in(kernel: Any) -> None:
     cells = [
         {"cell_type": "markdown", "metadata": {}, "source": "# Title"},
