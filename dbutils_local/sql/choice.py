@@ -53,7 +53,8 @@ def _facts(path: Path) -> Facts | None:
 
 def _uses_spark(found: Facts) -> bool:
     read = {use.name for use in found.globals_read} - found.names_made
-    return bool(read & _NAMES) or bool(found.modules & {"pyspark", "delta"})
+    imported = "databricks" in found.modules and "spark" in found.names_made  # from databricks.sdk.runtime
+    return bool(read & _NAMES) or bool(found.modules & {"pyspark", "delta"}) or imported
 
 
 def _reached(found: Facts, path: Path, root: Path) -> Iterator[Path]:

@@ -25,6 +25,8 @@ def _write(path: Path, text: str) -> Path:
         ("df = spark.table('t')", True),
         ("import pyspark.sql.functions as F", True),
         ("def f():\n    return sql('select 1')", True),
+        ("from databricks.sdk.runtime import spark\nspark.range(1)", True),
+        ("from databricks.sdk.runtime import dbutils", False),
         ("# spark.table would do", False),
         ("table = 1\nprint(table)", False),
         ("print('spark')", False),
