@@ -128,6 +128,9 @@ class DbutilsLocalEngine(NBClientEngine):  # type: ignore[misc]
             stderr_file=stderr_file,
         )
         if execution is not None:
+            # papermill was handed a node, and would keep the whole notebook once more as its own path.
+            paths = {"input_path": execution.birth.notebook_file, "output_path": execution.output}
+            nb_man.nb.metadata.papermill.update({name: str(path) if path else None for name, path in paths.items()})
             return NotebookClient(nb_man, execution, **options).execute()
         with tempfile.TemporaryDirectory(prefix="dbl-") as folder:
             own = _own_execution(kernel_name, input_path, Path(folder))
