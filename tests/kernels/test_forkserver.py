@@ -363,7 +363,9 @@ def test_an_interrupt_reaches_what_the_cell_started(run_cells, tmp_path):
         stop.stop()
 
     threading.Thread(target=stop_when_it_runs).start()
-    run = run_cells("import subprocess\nsubprocess.run(['sh', '-c', 'echo $$ > pid; exec sleep 60'])", stop=stop)
+    # Renamed when it is written: a file that is there holds the number.
+    script = "echo $$ > new; mv new pid; exec sleep 60"
+    run = run_cells(f"import subprocess\nsubprocess.run(['sh', '-c', {script!r}])", stop=stop)
     assert run.stopped
     assert is_gone(int((tmp_path / "pid").read_text()))
     assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
