@@ -46,7 +46,7 @@ def test_sh_on_one_line_runs_in_the_notebooks_folder(kernel: Any) -> None:
 def test_sh_can_be_interrupted_and_leaves_no_process(kernel: Any) -> None:
     import time
 
-    message = kernel.client.execute("%sh\necho $$ > pid\nsleep 61 & wait")
+    message = kernel.client.execute("%sh\necho $$ > new; mv new pid\nsleep 61 & wait")
     deadline = time.monotonic() + 20
     while not (kernel.folder / "pid").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
