@@ -6,9 +6,11 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,18 @@ from tests.server.conftest import Served
 from tests.server.test_doors import ask
 
 BASE = "/some/base"
+
+
+def _wait_for(port: int) -> None:
+    """Jupyter says its address a moment before it listens there."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline, f"nobody listens on port {port}"
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +63,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         running.said.append(line)
         if found := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
             running.url = f"http://127.0.0.1:{found[1]}{BASE}"
+            _wait_for(int(found[1]))
             break
     else:
         raise AssertionError("".join(running.said))
