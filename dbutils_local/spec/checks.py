@@ -319,14 +319,18 @@ def _dynamic_references(job: Node, tasks: list[_TaskView]) -> Iterator[Problem]:
         for path, node in (job.get(top) or Node(None)).walk((top,)):
             if isinstance(node.value, str) and "{{" in node.value and "description" not in path:
                 for match in REFERENCE.finditer(node.value):
+                    if match[1].startswith("secrets/") and "new_cluster" in path:
+                        continue  # environment variables of a cluster: put in when the task starts
                     if doubt := _doubt(match[1], "for_each_task" in path, declared, keys):
                         yield node.place.problem(f"{show(path)}: {{{{{match[1]}}}}} {doubt}", "warning")
 
 
 def _doubt(reference: str, in_loop: bool, declared: set[str], keys: set[str]) -> str | None:
     """Why a reference will probably not become what its author wanted, or None."""
-    if reference.startswith("secrets/") or reference in _OLD_WORDS:
+    if reference in _OLD_WORDS:
         return None
+    if reference.startswith("secrets/"):
+        return "stays as text: only environment variables take secrets; read it in the code with dbutils.secrets.get"
     steps = [step.strip("`[]") for step in re.findall(r"`[^`]*`|\[[^\]]*\]|[^.`\[\]]+", reference)]
     if not steps or steps[0] not in _NAMESPACES:
         known = (

@@ -164,6 +164,13 @@ def test_references_that_will_not_work_are_doubts(tmp_path: Path) -> None:
     assert "{{input}} stands outside a for_each_task" in found[3]
 
 
+def test_a_secret_in_a_parameter_stays_text_and_is_a_doubt_one_in_a_cluster_is_none(tmp_path: Path) -> None:
+    parameter = "      base_parameters: {a: '{{secrets/s/k}}'}\n"
+    cluster = "    new_cluster: {spark_env_vars: {A: '{{secrets/s/k}}'}}\n"
+    [found] = doubts(written(tmp_path, one_task(parameter + cluster)))
+    assert "{{secrets/s/k}} stays as text" in found
+
+
 def test_a_value_left_empty_is_a_doubt(tmp_path: Path) -> None:
     found = doubts(written(tmp_path, one_task("      base_parameters: {x: }\n")))
     assert "tasks[a].notebook_task.base_parameters.x: has no value and is left out" in found[0]
