@@ -71,6 +71,7 @@ def test_faults_of_the_spec_are_sentences_with_their_place(kernel: Any) -> None:
 
 
 def test_the_other_words_print_what_the_command_line_prints(kernel: Any, job: str) -> None:
+    kernel("%workflow run job.yml")
     assert "two-steps" in kernel("%workflow runs list").stdout
     assert "two" in kernel("%workflow validate job.yml").stdout
     assert "run" in kernel("%workflow --help").stdout
