@@ -39,7 +39,7 @@ class _Package(ModuleType):
 
     @property
     def dbutils(self) -> Any:
-        from dbutils_local.dbutils.session import current
+        from dbutils_local.dbutils.handle import current
 
         return current()
 

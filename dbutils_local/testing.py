@@ -16,7 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from dbutils_local.asking import Asking
-    from dbutils_local.dbutils.session import DBUtils
+    from dbutils_local.dbutils.handle import DBUtils
     from dbutils_local.engine.forkservers import ForkServers
     from dbutils_local.result import RunResult, TaskResult
 
@@ -128,10 +128,11 @@ def run_job(dbutils_local_home: Path, request: pytest.FixtureRequest, dbutils_lo
 @pytest.fixture
 def dbutils(dbutils_local_home: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> DBUtils:
     """A fresh `dbutils` over an empty home; code under test that asks for the process's own meets it too."""
-    from dbutils_local.dbutils import session
+    from dbutils_local.dbutils import handle
+    from dbutils_local.dbutils.session import Session, by_hand
 
-    made = session.DBUtils.of(session.Session(session.by_hand(os.environ, request.path.parent), os.environ))
-    monkeypatch.setattr(session, "_current", made)
+    made = handle.DBUtils.of(Session(by_hand(os.environ, request.path.parent), os.environ))
+    monkeypatch.setattr(handle, "_current", made)
     return made
 
 

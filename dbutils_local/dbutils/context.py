@@ -7,6 +7,7 @@ import platform
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dbutils_local.dbutils.java import JavaError
@@ -347,20 +348,20 @@ def job_group(place: Place) -> str:
 
 
 class _JavaNotebook:
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, entry_point: EntryPoint) -> None:
+        self._entry_point = entry_point
 
     def getContext(self) -> CommandContext:
         """The context."""
-        return self._session.context
+        return self._entry_point.context
 
     def setContext(self, context: Any) -> None:
         """Nothing to do: threads share their process's context."""
 
 
 class _JavaDbutils:
-    def __init__(self, session: Session) -> None:
-        self._notebook = _JavaNotebook(session)
+    def __init__(self, entry_point: EntryPoint) -> None:
+        self._notebook = _JavaNotebook(entry_point)
 
     def notebook(self) -> _JavaNotebook:
         """The notebook module."""
@@ -368,11 +369,33 @@ class _JavaDbutils:
 
 
 class EntryPoint:
-    """`dbutils.notebook.entry_point` and `dbutils.entry_point`."""
+    """`dbutils.notebook.entry_point` and `dbutils.entry_point`: the stand-in for the JVM's."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._dbutils = _JavaDbutils(session)
+        self._dbutils = _JavaDbutils(self)
+
+    @cached_property
+    def context(self) -> CommandContext:
+        """The command context (reference 2.5)."""
+        return CommandContext.of(self._session)
+
+    @cached_property
+    def repl_context(self) -> ReplContext:
+        """The same as `dbruntime.databricks_repl_context` spells it; this machine is no cluster."""
+        named = {
+            name: getattr(self.context, name)().orNull()
+            for name in ReplContext.__dataclass_fields__
+            if not name.startswith("isIn") and name not in ("jobGroupId", "replId")
+        }
+        return ReplContext(
+            **named,
+            isInNotebook=bool(self._session.birth.notebook_path),
+            isInJob=self._session.birth.job is not None,
+            isInCluster=False,
+            jobGroupId=self.getJobGroupId(),
+            replId=self.getReplId(),
+        )
 
     def getDbutils(self) -> _JavaDbutils:
         """The JVM's dbutils: only `.notebook().getContext()` is of use."""
@@ -384,7 +407,7 @@ class EntryPoint:
 
     def getJobGroupId(self) -> str:
         """The Spark job group's name."""
-        return str(self._session.context.jobGroup().get())
+        return str(self.context.jobGroup().get())
 
     def getReplId(self) -> str:
         """A name for this process."""
@@ -422,21 +445,3 @@ class ReplContext:
     def user(self) -> str:
         """The same under the name that found code asks for."""
         return self.userName
-
-    @classmethod
-    def of(cls, session: Session) -> ReplContext:
-        """The REPL context of one session; it is in no cluster."""
-        context = session.context
-        named = {
-            name: getattr(context, name)().orNull()
-            for name in cls.__dataclass_fields__
-            if not name.startswith("isIn") and name not in ("jobGroupId", "replId")
-        }
-        return cls(
-            **named,
-            isInNotebook=bool(session.birth.notebook_path),
-            isInJob=session.birth.job is not None,
-            isInCluster=False,
-            jobGroupId=session.entry_point.getJobGroupId(),
-            replId=session.entry_point.getReplId(),
-        )

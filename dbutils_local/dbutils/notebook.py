@@ -3,59 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from dbutils_local.dbutils.exits import NotebookExit
 from dbutils_local.dbutils.help import Helpful
 from dbutils_local.kernels.outbox import Exit
 
 if TYPE_CHECKING:
+    from dbutils_local.dbutils.children import Children
     from dbutils_local.dbutils.context import CommandContext, EntryPoint
     from dbutils_local.dbutils.session import Session
-
-
-class NotebookExit(Exception):
-    """`dbutils.notebook.exit(value)` was called.
-
-    An ordinary Exception: `except Exception` swallows it, as it does on Databricks (design/DECISIONS, first row).
-    """
-
-    def __init__(self, value: str) -> None:
-        super().__init__(value)
-        self.value = value
-
-
-class Exits:
-    """Knows whether an exit was raised and is still on its way, so that a swallowed one can be told to the user."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pending: NotebookExit | None = None
-
-    def raised(self, error: NotebookExit) -> None:
-        """An exit starts its way up."""
-        with self._lock:
-            self._pending = error
-
-    def settle(self, ended_with: BaseException | None) -> str | None:
-        """Asked when a cell has ended, with its error: the warning line if an exit was swallowed in it, else None."""
-        with self._lock:
-            pending, self._pending = self._pending, None
-        if pending is None or _carries(ended_with, pending):
-            return None
-        shown = pending.value if len(pending.value) <= 80 else pending.value[:80] + "..."
-        return (
-            f"dbutils.notebook.exit({shown!r}) was caught by an except clause (or raised in a thread), "
-            "so the notebook goes on, as it would on Databricks; call it outside try"
-        )
-
-
-def _carries(error: BaseException | None, pending: NotebookExit) -> bool:
-    if isinstance(error, NotebookExit):
-        return True
-    # asyncio.gather and task groups hand the exit up inside a group.
-    return isinstance(error, BaseExceptionGroup) and error.subgroup(NotebookExit) is not None
 
 
 def exit_text(value: Any) -> str:
@@ -73,14 +32,23 @@ class NotebookUtils(Helpful):
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    @property
+    @cached_property
     def entry_point(self) -> EntryPoint:
         """The JVM entry point: `entry_point.getDbutils().notebook().getContext()`."""
-        return self._session.entry_point
+        from dbutils_local.dbutils.context import EntryPoint
+
+        return EntryPoint(self._session)
+
+    @cached_property
+    def children(self) -> Children:
+        """The notebooks this process runs in turn."""
+        from dbutils_local.dbutils.children import Children
+
+        return Children(self._session)
 
     def getContext(self) -> CommandContext:
         """The context object itself, as Scala spells it."""
-        return self._session.context
+        return self.entry_point.context
 
     def setContext(self, context: Any) -> None:
         """Nothing to do: threads share their process's context (reference 2.3)."""
@@ -101,7 +69,7 @@ class NotebookUtils(Helpful):
         seconds = timeoutSeconds if timeout_seconds is None else timeout_seconds
         if seconds is None:
             raise TypeError("run() missing 1 required positional argument: 'timeout_seconds'")
-        return self._session.children.run(str(path), max(0.0, float(seconds)), arguments or {})
+        return self.children.run(str(path), max(0.0, float(seconds)), arguments or {})
 
     def exit(self, value: Any) -> NoReturn:
         """End this notebook with `value`; what arrives is text."""

@@ -15,8 +15,9 @@ from types import CodeType, ModuleType, TracebackType
 from typing import Any, Final
 
 from dbutils_local.dbutils import mounts, shims
-from dbutils_local.dbutils.notebook import NotebookExit
-from dbutils_local.dbutils.session import Session, current, current_session
+from dbutils_local.dbutils.exits import NotebookExit
+from dbutils_local.dbutils.handle import current, current_session
+from dbutils_local.dbutils.session import Session
 from dbutils_local.redaction import RedactedText
 
 INTERRUPTED: Final = 130

@@ -136,27 +136,27 @@ def _global(module: str, name: str, namespace: Mapping[str, Any]) -> Any:
     if name in namespace and name in GLOBALS:
         return namespace[name]
     if name == "dbutils":
-        from dbutils_local.dbutils.session import current
+        from dbutils_local.dbutils.handle import current
 
         return current()
     if name == "getArgument":
-        from dbutils_local.dbutils.session import current
+        from dbutils_local.dbutils.handle import current
 
         return current().widgets.getArgument
     raise AttributeError(f"module {module!r} has no attribute {name!r} on this machine")
 
 
 def _pyspark_dbutils(module: ModuleType) -> None:
-    from dbutils_local.dbutils.session import DBUtils
+    from dbutils_local.dbutils.handle import DBUtils
 
     module.__dict__["DBUtils"] = DBUtils
 
 
 def _dbruntime_dbutils(module: ModuleType) -> None:
+    from dbutils_local.dbutils.exits import NotebookExit
     from dbutils_local.dbutils.fs import FileInfo, MountInfo
-    from dbutils_local.dbutils.notebook import NotebookExit
+    from dbutils_local.dbutils.handle import DBUtils
     from dbutils_local.dbutils.secrets import SecretMetadata, SecretScope
-    from dbutils_local.dbutils.session import DBUtils
 
     for kind in (DBUtils, FileInfo, MountInfo, NotebookExit, SecretMetadata, SecretScope):
         module.__dict__[kind.__name__] = kind
@@ -164,9 +164,9 @@ def _dbruntime_dbutils(module: ModuleType) -> None:
 
 def _repl_context(module: ModuleType) -> None:
     from dbutils_local.dbutils.context import ReplContext
-    from dbutils_local.dbutils.session import current_session
+    from dbutils_local.dbutils.handle import current
 
-    module.__dict__["get_context"] = lambda: ReplContext.of(current_session())
+    module.__dict__["get_context"] = lambda: current().entry_point.repl_context
     module.__dict__["ReplContext"] = ReplContext
 
 

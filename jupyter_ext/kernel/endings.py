@@ -12,9 +12,9 @@ from subprocess import CalledProcessError
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from dbutils_local.dbutils.exits import NotebookExit
 from dbutils_local.dbutils.java import JavaError
 from dbutils_local.dbutils.library import RestartPython
-from dbutils_local.dbutils.notebook import NotebookExit
 from dbutils_local.errors import DbutilsLocalError
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def revive(defined: dict[str, tuple[str, str, list[str], str | None]], values: d
     """Run in the fresh kernel: load the extension and define the widgets with the values they had."""
     from IPython import get_ipython
 
-    from dbutils_local.dbutils.session import current_session
+    from dbutils_local.dbutils.handle import current_session
     from dbutils_local.dbutils.widgets import Widget, WidgetKind
     from jupyter_ext.kernel.session import load
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbutils_local.dbutils.children import guard_interrupts
-from dbutils_local.dbutils.session import current, current_session
+from dbutils_local.dbutils.handle import current, current_session
 from dbutils_local.kernels.environment import VARIABLE
 from jupyter_ext import LABEXTENSION
 from jupyter_ext.kernel.outputs import Curtain
@@ -212,7 +212,7 @@ class Face:
     def _before_cell(self, info: Any) -> None:
         self._shown.clear()
         # The kernel sets its own SIGINT handler for each cell, just before this.
-        guard_interrupts(self.session.children)
+        guard_interrupts(current().notebook.children)
         self.curtain.budget.refill()
         if self.bar is not None:
             self.bar.enter_cell(getattr(info, "cell_id", None))

@@ -15,7 +15,8 @@ import nbformat
 import pytest
 
 from dbutils_local.dbutils.children import guard_interrupts
-from dbutils_local.dbutils.session import DBUtils, Session
+from dbutils_local.dbutils.handle import DBUtils
+from dbutils_local.dbutils.session import Session
 from dbutils_local.kernels.environment import Birth, JobContext
 from dbutils_local.kernels.outbox import Child, read
 
@@ -124,11 +125,11 @@ def test_by_hand_children_come_from_a_fork_server_that_goes_with_the_parent(work
             "a",
             "nested: /project/sub/deep sub True",
         ]
-        server = session.children._server
+        server = dbutils.notebook.children._server
         assert server is not None
         assert server.is_running
     finally:
-        session.children.close()
+        dbutils.notebook.children.close()
     assert not server.is_running
 
 
@@ -136,7 +137,7 @@ def test_stopping_the_parent_stops_children_of_threads(dbutils):
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(dbutils.notebook.run, "child", 0, {"what": "sleep"})
         time.sleep(0.5)
-        dbutils._session.children.stop_all()
+        dbutils.notebook.children.stop_all()
         with pytest.raises(Exception, match="NotebookExecutionException: CANCELED"):
             future.result(30)
 
@@ -144,11 +145,11 @@ def test_stopping_the_parent_stops_children_of_threads(dbutils):
 def test_ctrl_c_is_guarded_in_the_main_thread_only(dbutils):
     before = signal.getsignal(signal.SIGINT)
     try:
-        guard_interrupts(dbutils._session.children)
-        guard_interrupts(dbutils._session.children)
+        guard_interrupts(dbutils.notebook.children)
+        guard_interrupts(dbutils.notebook.children)
         handler = signal.getsignal(signal.SIGINT)
         assert handler is not before
-        other = threading.Thread(target=guard_interrupts, args=(dbutils._session.children,))
+        other = threading.Thread(target=guard_interrupts, args=(dbutils.notebook.children,))
         other.start()
         other.join()
         with pytest.raises(KeyboardInterrupt):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dbutils_local.dbutils.session import DBUtils, Session
+from dbutils_local.dbutils.handle import DBUtils
+from dbutils_local.dbutils.session import Session
 from dbutils_local.kernels.environment import Birth, JobContext
 from dbutils_local.secrets import variable
 

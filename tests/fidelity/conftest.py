@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from dbutils_local.dbutils.session import DBUtils, Session
+from dbutils_local.dbutils.handle import DBUtils
+from dbutils_local.dbutils.session import Session
 from dbutils_local.kernels.environment import Birth, JobContext
 
 Make = Callable[..., DBUtils]

@@ -8,8 +8,7 @@ import json
 import pytest
 
 from dbutils_local.dbutils.children import checked_arguments
-from dbutils_local.dbutils.context import ReplContext
-from dbutils_local.dbutils.notebook import NotebookExit
+from dbutils_local.dbutils.exits import NotebookExit
 from dbutils_local.kernels.outbox import Exit, read
 
 
@@ -234,7 +233,7 @@ def test_2_5_safe_to_json(in_job):
 
 
 def test_2_5_get_context(in_job):
-    found = ReplContext.of(in_job._session)
+    found = in_job.entry_point.repl_context
     assert (found.isInJob, found.isInNotebook, found.isInCluster) == (True, True, False)
     assert (found.jobId, found.notebookPath, found.jobTaskType) == ("11", "/Users/me/project/notebook", "notebook")
     assert found.user == found.userName

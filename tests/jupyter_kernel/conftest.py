@@ -137,13 +137,13 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from dbutils_local.dbutils import session
+    from dbutils_local.dbutils import handle
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DBUTILS_LOCAL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setattr(sys, "path", list(sys.path))
-    session.renew()
+    handle.renew()
     ip = InteractiveShell.instance(user_module=types.ModuleType("__main__"))
     ip.history_manager.enabled = False
     ip.extension_manager.load_extension("dbutils_local")

@@ -12,7 +12,7 @@ SECRET = "s3cr3t-value-of-ours"
 
 @pytest.fixture(scope="module")
 def kernel(kernel: Any) -> Any:
-    kernel(f"from dbutils_local.dbutils.session import current_session; current_session().redactor.learn({SECRET!r})")
+    kernel(f"from dbutils_local.dbutils.handle import current_session; current_session().redactor.learn({SECRET!r})")
     kernel(f"secret = {SECRET[::-1]!r}[::-1]")
     return kernel
 
@@ -59,7 +59,7 @@ def test_other_text_keeps_its_order(kernel: Any) -> None:
 
 
 def test_in_a_terminal_secrets_are_hidden_too(capsys: Any, shell: Any) -> None:
-    from dbutils_local.dbutils.session import current_session
+    from dbutils_local.dbutils.handle import current_session
 
     # pytest has put streams of its own in place since the extension was loaded.
     shell.extension_manager.reload_extension("dbutils_local")

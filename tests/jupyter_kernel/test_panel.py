@@ -66,7 +66,7 @@ class Frontend:
 def frontend(kernel: Any) -> Any:
     made = Frontend(kernel)
     made.run("%unload_ext dbutils_local")
-    made.run("from dbutils_local.dbutils.session import renew; _ = renew()")
+    made.run("from dbutils_local.dbutils.handle import renew; _ = renew()")
     made.run("%load_ext dbutils_local")
     return made
 
