@@ -18,7 +18,7 @@ from dbutils_local.dbutils.library import RestartPython
 from dbutils_local.errors import DbutilsLocalError
 
 if TYPE_CHECKING:
-    from jupyter_ext.kernel.session import Face
+    from jupyter_ext.kernel.face import Face
 
 _BOX = (
     "padding:4px 10px;border-left:3px solid var(--jp-success-color1,#2e7d32);"
@@ -129,19 +129,4 @@ def revival(face: Face) -> str:
     """Code that makes a fresh kernel know the widgets as they are now (reference 6.4: they survive)."""
     widgets = face.session.widgets
     defined = {one.name: (one.kind.value, one.default, list(one.choices), one.label) for one in widgets.defined()}
-    return f"import jupyter_ext.kernel.endings; jupyter_ext.kernel.endings.revive({defined!r}, {widgets.values()!r})"
-
-
-def revive(defined: dict[str, tuple[str, str, list[str], str | None]], values: dict[str, str]) -> None:
-    """Run in the fresh kernel: load the extension and define the widgets with the values they had."""
-    from IPython import get_ipython
-
-    from dbutils_local.dbutils.handle import current_session
-    from dbutils_local.dbutils.widgets import Widget, WidgetKind
-    from jupyter_ext.kernel.session import load
-
-    load(get_ipython())
-    widgets = current_session().widgets
-    for name, (kind, default, choices, label) in defined.items():
-        widgets.define(Widget(name, WidgetKind(kind), default, tuple(choices), label))
-        widgets.assign(name, values[name])
+    return f"import jupyter_ext.kernel.session; jupyter_ext.kernel.session.revive({defined!r}, {widgets.values()!r})"

@@ -27,7 +27,7 @@ from dbutils_local.notebooks import (
 )
 
 if TYPE_CHECKING:
-    from jupyter_ext.kernel.session import Face
+    from jupyter_ext.kernel.face import Face
 
 
 @dataclass(frozen=True, slots=True)

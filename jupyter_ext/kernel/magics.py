@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dbutils_local.errors import NotSupportedHere, UserError
 
 if TYPE_CHECKING:
-    from jupyter_ext.kernel.session import Face
+    from jupyter_ext.kernel.face import Face
 
 # `%sql` cells reach us under this prefix whatever other extensions call %%sql.
 PREFIX = "databricks_"

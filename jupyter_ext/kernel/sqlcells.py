@@ -12,7 +12,7 @@ from jupyter_ext.kernel import tables
 
 if TYPE_CHECKING:
     from dbutils_local.sql.engine import StatementResult
-    from jupyter_ext.kernel.session import Face
+    from jupyter_ext.kernel.face import Face
 
 RESULT = "_sqldf"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dbutils_local.asking import Asking
     from dbutils_local.result import RunResult
-    from jupyter_ext.kernel.session import Face
+    from jupyter_ext.kernel.face import Face
 
 
 def run_workflow(face: Face, line: str, cell: str | None) -> Any:
