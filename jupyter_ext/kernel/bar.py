@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
@@ -12,7 +14,7 @@ from dbutils_local.errors import UserError
 
 TARGET = "dbutils_local.bar"
 PATIENCE = 30.0  # seconds a frontend has for a restart
-INTERRUPTED = 5.0  # seconds left once it interrupted
+INTERRUPTED = 10.0  # seconds left once it, or a person, interrupted
 
 
 class OnChange(Enum):
@@ -123,12 +125,10 @@ class Bar:
         """
         if not self._there:
             return False
-        self._say({"restart": {"code": then, "cell": self._cell}})
-        try:
-            return _wait(is_ending, PATIENCE)
-        except KeyboardInterrupt:
-            # A server interrupts before it shuts down; a person who changed their mind waits a moment.
-            return _wait(is_ending, INTERRUPTED)
+        # A server interrupts before it shuts down, and may do so while the order is still being sent.
+        with _counting_interrupts() as interrupts:
+            self._say({"restart": {"code": then, "cell": self._cell}})
+            return _wait(is_ending, interrupts)
 
     def _say(self, data: dict[str, Any]) -> None:
         opened = self._comm
@@ -153,8 +153,25 @@ class Bar:
             self._there, self._comm = False, None
 
 
-def _wait(happened: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
+def _wait(happened: Callable[[], bool], interrupts: list[int]) -> bool:
+    deadline = time.monotonic() + PATIENCE
     while not happened() and time.monotonic() < deadline:
         time.sleep(0.02)
+        if interrupts:
+            interrupts.clear()
+            deadline = min(deadline, time.monotonic() + INTERRUPTED)
     return happened()
+
+
+@contextmanager
+def _counting_interrupts() -> Iterator[list[int]]:
+    """SIGINT raises nothing, it is only counted; where no handler can be set (a subshell's thread) none arrives."""
+    seen: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield seen
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -111,18 +111,25 @@ def restart(face: Face) -> None:
         return
     if face.bar is not None and face.bar.is_there:
         print("Python restarts: variables and imports are gone, widgets stay.", flush=True)
+        # What waits in this process's queue runs in the next one, whatever interrupts the rest of this cell.
+        face.ip.input_transformers_cleanup.append(lambda lines: [] if face.ip.exit_now else lines)
         if face.bar.restart(revival(face), lambda: bool(face.ip.exit_now)):
-            # What waits in this process's queue runs in the next one.
-            face.ip.input_transformers_cleanup.append(lambda lines: [])
             return
     if getattr(face.ip, "kernel", None) is not None:
         print("Python restarts: variables and imports are gone. Run %load_ext dbutils_local again, then go on below.")
+        face.ip.input_transformers_cleanup.append(_refuse_what_waits)
         # The server (or VS Code) sees the process end and starts it again.
         face.ip.kernel.do_shutdown(restart=True)
     else:
         face.ip.reset(new_session=False)
         face.bind()
         print("Variables are gone; imported modules stay loaded: start IPython again where packages were upgraded.")
+
+
+def _refuse_what_waits(lines: list[str]) -> list[str]:
+    from IPython.core.error import UsageError
+
+    raise UsageError("Python restarts: this cell was not run. Run it again in the fresh process.")
 
 
 def revival(face: Face) -> str:

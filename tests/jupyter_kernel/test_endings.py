@@ -67,6 +67,19 @@ def test_without_a_labextension_a_restart_ends_the_process(kernel: Any) -> None:
         own.close()
 
 
+def test_a_process_that_ends_for_a_restart_runs_nothing_more(kernel: Any) -> None:
+    own = type(kernel)(kernel.folder, {"DBUTILS_LOCAL_HOME": str(kernel.folder / "home")})
+    try:
+        own("%load_ext dbutils_local")
+        own("ip = get_ipython()\nip.kernel.do_shutdown = lambda restart: None\nkept = 'old'")
+        assert own("%restart_python").ename == "RestartPython"
+        ran = own("print(kept)")
+        assert (ran.status, ran.stdout) == ("error", "")
+        assert "this cell was not run" in ran.evalue
+    finally:
+        own.close()
+
+
 def test_in_a_terminal_a_restart_clears_the_variables(shell: Any, capsys: Any) -> None:
     shell.run_cell("x = 1")
     shell.run_cell("dbutils.widgets.text('w', 'kept')")

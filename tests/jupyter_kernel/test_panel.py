@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from typing import Any
 
 import pytest
 
-from jupyter_ext.kernel.bar import TARGET
+from jupyter_ext.kernel.bar import TARGET, Bar
 from jupyter_ext.kernel.panel import css_name
 
 
@@ -173,6 +176,23 @@ def test_a_restart_hands_the_widgets_on_and_lets_no_waiting_cell_run_before(kern
         assert own("print(dbutils.widgets.get('d'))").stdout == "y\n"
     finally:
         own.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_an_interrupt_while_the_order_to_restart_is_sent_does_not_end_the_wait(monkeypatch: Any) -> None:
+    class Line:
+        def on_msg(self, callback: Any) -> None: ...
+
+        def on_close(self, callback: Any) -> None: ...
+
+        def send(self, data: dict[str, Any]) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("comm.create_comm", lambda **given: Line())
+    bar = Bar(expected=True)
+    bar.open()
+    looks = iter([False, False])
+    assert bar.restart("code", lambda: next(looks, True))
 
 
 def test_a_widget_can_be_found_by_its_name_in_css() -> None:
