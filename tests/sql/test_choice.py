@@ -55,3 +55,47 @@ def test_what_is_included_or_run_counts_and_circles_end(tmp_path: Path) -> None:
 def test_a_setting_that_names_an_engine_is_kept(tmp_path: Path) -> None:
     notebook = _write(tmp_path / "a.py", HEADER + "spark.range(3)")
     assert environment_for(Settings(home=tmp_path, sql_engine="duckdb"), [notebook], tmp_path) == {}
+
+
+def _sql_goes_to_spark(home: Path, notebook: Path, root: Path) -> bool:
+    return bool(environment_for(Settings(home=home), [notebook], root))
+
+
+def test_sql_goes_to_spark_where_other_notebooks_of_the_repository_use_it(tmp_path: Path, java: None) -> None:
+    root = tmp_path / "repository"
+    tables = _write(root / "setup/tables.sql", "-- Databricks notebook source\nCREATE SCHEMA bronze")
+    cells = _write(root / "setup/cells.py", SQL_ONLY)
+    other = _write(root / "ingest/load.py", HEADER + "print('no spark here')")
+    assert not _sql_goes_to_spark(tmp_path, tables, root)
+    other.write_text(HEADER + "spark.range(3).write.saveAsTable('bronze.t')")
+    assert _sql_goes_to_spark(tmp_path, tables, root)
+    assert _sql_goes_to_spark(tmp_path, cells, root)
+
+
+def test_plain_modules_and_notebooks_of_other_folders_do_not_draw_sql_to_spark(tmp_path: Path, java: None) -> None:
+    root = tmp_path / "repository"
+    tables = _write(root / "tables.sql", "-- Databricks notebook source\nSELECT 1")
+    _write(root / "library.py", "spark.range(3)")
+    _write(root / ".venv/notebook.py", HEADER + "spark.range(3)")
+    _write(tmp_path / "elsewhere/notebook.py", HEADER + "spark.range(3)")
+    assert not _sql_goes_to_spark(tmp_path, tables, root)
+
+
+def test_a_notebook_without_sql_is_not_asked_what_lies_beside_it(tmp_path: Path, java: None) -> None:
+    plain = _write(tmp_path / "plain.py", HEADER + "print(1)")
+    _write(tmp_path / "other.py", HEADER + "spark.range(3)")
+    assert not _sql_goes_to_spark(tmp_path / "home", plain, tmp_path)
+
+
+def test_without_java_sql_stays_on_the_embedded_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    tables = _write(tmp_path / "tables.sql", "-- Databricks notebook source\nSELECT 1")
+    _write(tmp_path / "load.py", HEADER + "spark.range(3)")
+    assert not _sql_goes_to_spark(tmp_path / "home", tables, tmp_path)
+
+
+@pytest.fixture
+def java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where a JDK would be."""
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
