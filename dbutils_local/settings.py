@@ -35,7 +35,7 @@ class Settings:
     spark_conf: Mapping[str, str] = field(default_factory=dict)  # more Spark settings, stronger than ours
     spark_engine: str = "auto"  # auto | pyspark | sail | connect | databricks-connect
     secret_store: str = "file"  # file | keyring | an entry point of group dbutils_local.secret_stores
-    on_widget_change: str = "do_nothing"  # run_notebook | run_accessed_commands | do_nothing; needs the labextension
+    on_widget_change: str = "run_accessed_commands"  # run_notebook | run_accessed_commands | do_nothing; needs the labextension
     widget_order: str = "name"  # name | creation
     strict_status: bool = False  # True: a missing job or run answers 400 as the old back end, not 404
     allowed_roots: tuple[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,25 @@ def saved_widgets(file: Path | None, *, is_job: bool) -> dict[str, Any]:
     found = list(_entries(file))
     given = {widget.name: [value, Source.PANEL.value] for widget, value in found if value is not None and not is_job}
     return {"widgets": [_fields(widget) for widget, _ in found], "given": given}
+
+
+def entry(widget: Widget, value: str) -> dict[str, Any]:
+    """A widget with its value as Databricks writes it into the metadata (7.2), under the widget's name."""
+    said = {"defaultValue": widget.default, "label": widget.label, "name": widget.name}
+    choices = list(widget.choices)
+    is_text = widget.kind is WidgetKind.TEXT
+    shown: dict[str, Any] = {"widgetDisplayType": "Text", "validationRegex": None}
+    if not is_text:
+        fixed, multiple = widget.kind.is_closed, widget.kind is WidgetKind.MULTISELECT
+        shown = {"widgetDisplayType": "Dropdown", "choices": choices, "fixedDomain": fixed, "multiselect": multiple}
+    offered: dict[str, Any] = {"validationRegex": None} if is_text else {"choices": choices}
+    options = {"widgetType": widget.kind.value, "autoCreated": None, **offered}
+    return {
+        "currentValue": value,
+        "nuid": str(uuid.uuid4()),
+        "typedWidgetInfo": {"autoCreated": False, **said, "parameterDataType": "String", "options": shown},
+        "widgetInfo": {"widgetType": widget.kind.value, **said, "options": options},
+    }
 
 
 def _fields(widget: Widget) -> dict[str, Any]:

@@ -219,6 +219,13 @@ class Widgets:
                 for name in (*self._widgets, *(n for n in self._given if n not in self._widgets))
             }
 
+    def find_all(self) -> dict[str, str]:
+        """As `values`, and each of them counts as read."""
+        values = self.values()
+        for name in values:
+            self._tell(WidgetRead(name))
+        return values
+
     def kept(self) -> dict[str, Any]:
         """All there is to know, as JSON-like values, for the process that takes over after a restart of Python."""
         with self._lock:
@@ -396,7 +403,7 @@ class WidgetsUtils(Helpful):
 
     def getAll(self) -> dict[str, str]:
         """Every widget's value by name."""
-        return self._model.values()
+        return self._model.find_all()
 
     def getArgument(
         self,

@@ -41,7 +41,7 @@ class Bar:
     labextension started this kernel, it is `expected` to be there until it hangs up.
     """
 
-    def __init__(self, on_change: OnChange = OnChange.NOTHING, *, expected: bool = False) -> None:
+    def __init__(self, on_change: OnChange = OnChange.RUN_ACCESSED, *, expected: bool = False) -> None:
         self.on_change = on_change
         self._there = expected
         self._lock = threading.RLock()
@@ -104,6 +104,11 @@ class Bar:
             if self._cell:
                 self._readers.setdefault(name, set()).add(self._cell)
 
+    def keep(self, name: str, entry: dict[str, Any] | None) -> None:
+        """Have the frontend write a widget into the notebook's metadata, or take it out of it."""
+        if self._there:
+            self._say({"keep": {"name": name, "entry": entry}})
+
     def was_chosen(self, name: str) -> None:
         """A person changed a widget: have the frontend run again what the setting says."""
         match self.on_change:
@@ -136,10 +141,12 @@ class Bar:
             opened.send(data)
 
     def _heard(self, message: Any) -> None:
-        # The frontend says hello when it first hears of us, and again after a page was reloaded.
+        # The frontend says hello when it first hears of us, and again after a page was reloaded; it knows what a
+        # person chose for the notebook before a restart.
         data = message["content"]["data"]
         if "on_change" in data:
             self.on_change = OnChange(data["on_change"])
+        if "hello" not in data:
             return
         with self._lock:
             self._there = True

@@ -134,6 +134,5 @@ def _refuse_what_waits(lines: list[str]) -> list[str]:
 
 def revival(face: Face) -> str:
     """Code that makes a fresh kernel know the widgets as they are now (reference 6.4: they survive)."""
-    widgets = face.session.widgets
-    defined = {one.name: (one.kind.value, one.default, list(one.choices), one.label) for one in widgets.defined()}
-    return f"import jupyter_ext.kernel.session; jupyter_ext.kernel.session.revive({defined!r}, {widgets.values()!r})"
+    kept = face.session.widgets.kept()
+    return f"import jupyter_ext.kernel.session; jupyter_ext.kernel.session.revive({kept!r})"

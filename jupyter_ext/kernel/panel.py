@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dbutils_local.dbutils.saved import entry
 from dbutils_local.dbutils.widgets import (
     Source,
     Widget,
@@ -69,10 +70,13 @@ class Panel:
         match event:
             case WidgetCreated(widget, value):
                 self._draw(widget, value)
-            case WidgetChanged(widget, value, _):
+            case WidgetChanged(widget, value, source):
                 self._redraw(widget, value)
+                if source is Source.PANEL:
+                    self._bar.keep(widget.name, entry(widget, value))
             case WidgetRemoved(name):
                 self._erase(name)
+                self._bar.keep(name, None)
             case WidgetRead(name):
                 self._bar.was_read(name)
 

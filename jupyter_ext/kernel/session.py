@@ -36,14 +36,13 @@ def unload(ip: Any) -> None:
         delattr(ip, _ATTRIBUTE)
 
 
-def revive(defined: dict[str, tuple[str, str, list[str], str | None]], values: dict[str, str]) -> None:
-    """Run in the fresh kernel: load the extension and define the widgets with the values they had."""
+def revive(kept: dict[str, Any]) -> None:
+    """Run in the fresh kernel: load the extension, and take over the widgets that `Widgets.kept` gave in the old."""
     from IPython import get_ipython
-
-    from dbutils_local.dbutils.widgets import Widget, WidgetKind
 
     load(get_ipython())
     widgets = current_session().widgets
-    for name, (kind, default, choices, label) in defined.items():
-        widgets.define(Widget(name, WidgetKind(kind), default, tuple(choices), label))
-        widgets.assign(name, values[name])
+    widgets.restore(kept)
+    for widget in widgets.defined():
+        # A panel that is there already is told.
+        widgets.define(widget)

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
+SAVED = "application/vnd.databricks.v1+notebook"
 DEFINE = """dbutils.widgets.text("b_day", "2026-11-22", "Day")
 dbutils.widgets.dropdown("a_city", "Oslo", ["Oslo", "Rome"], "City")
 dbutils.widgets.combobox("c_free", "x", ["x", "y"])
@@ -99,11 +100,27 @@ def test_a_change_runs_the_cells_that_read_the_widget_and_no_sql(open_notebook: 
     )
     for index in range(3):
         notebook.run(index)
-    notebook.bar.locator("select").select_option("run_accessed_commands")
+    expect(notebook.bar.locator("select")).to_have_value("run_accessed_commands")
     notebook.bar.locator(".widget-text input").fill("2")
     notebook.bar.locator(".widget-text input").press("Enter")
     expect(notebook.cells.nth(1).locator(".jp-OutputArea-output")).to_have_text("reads 2\n")
     expect(notebook.cells.nth(2).locator(".jp-InputPrompt")).to_have_text("[3]:")
+
+
+def test_what_a_person_chose_is_saved_with_the_notebook_and_found_by_the_next_kernel(open_notebook: Any) -> None:
+    notebook = open_notebook(
+        ["%load_ext dbutils_local\ndbutils.widgets.text('t', 'default', 'T')", "print(dbutils.widgets.get('t'))"]
+    )
+    notebook.run(0)
+    assert SAVED not in notebook.saved().metadata
+    notebook.bar.locator(".widget-text input").fill("typed")
+    notebook.bar.locator(".widget-text input").press("Enter")
+    notebook.page.wait_for_function("jupyterapp.shell.currentWidget.model.dirty")
+    kept = notebook.saved().metadata[SAVED]
+    assert {name: one["currentValue"] for name, one in kept["widgets"].items()} == {"t": "typed"}
+    notebook.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
+    notebook.run(0)
+    assert notebook.run(1) == "typed\n"
 
 
 def test_a_table_is_good_to_look_at_in_both_themes(open_notebook: Any, screen: Any) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from dbutils_local.dbutils.saved import entry
 from dbutils_local.dbutils.session import Session
+from dbutils_local.dbutils.widgets import Widget, WidgetKind
 from dbutils_local.kernels.environment import Birth, JobContext
 
 
@@ -37,6 +39,18 @@ def test_a_job_starts_from_the_defaults_and_what_it_is_passed(tmp_path: Path) ->
 
 def test_a_person_finds_the_values_last_chosen(tmp_path: Path) -> None:
     assert dict(_session(tmp_path).widgets.values()) == {"t": "c", "x": "2"}
+
+
+@pytest.mark.parametrize("kind", list(WidgetKind))
+def test_what_is_written_is_read_again(tmp_path: Path, kind: WidgetKind) -> None:
+    choices = () if kind is WidgetKind.TEXT else ("a", "b")
+    widget = Widget("w", kind, "a", choices, "Label")
+    written = entry(widget, "b")
+    file = _notebook(tmp_path / "n.ipynb", {"w": written})
+    widgets = Session(Birth(tmp_path, tmp_path, "/n", notebook_file=file), {}).widgets
+    assert widgets.defined() == (widget,)
+    assert widgets.values() == {"w": "b"}
+    assert written["typedWidgetInfo"]["options"].get("fixedDomain") is (None if not choices else kind.is_closed)
 
 
 @pytest.mark.parametrize("widgets", [{}, {"a": None}, {"a": {"widgetInfo": {"name": 3}}}, {"widgetInfo": {}}])

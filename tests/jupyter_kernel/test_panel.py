@@ -53,6 +53,10 @@ class Frontend:
             if content.get("comm_id") == self.bar and word in content["data"]:
                 return content["data"][word]
 
+    @property
+    def runs(self) -> list[Any]:
+        return [one["run"] for one in self.heard if "run" in one]
+
     def model(self, description: str) -> str:
         return next(id for id, state in self.models.items() if state.get("description") == description)
 
@@ -118,7 +122,7 @@ def test_a_bar_that_answers_gets_the_panel_and_the_cell_stays_empty(frontend: An
     ran = frontend.run("dbutils.widgets.text('a', '')")
     assert ran.outputs == []
     [box] = [id for id, state in frontend.models.items() if state.get("_model_name") == "BoxModel"]
-    assert frontend.heard[-1] == {"model_id": box, "on_change": "do_nothing"}
+    assert frontend.heard[-1] == {"model_id": box, "on_change": "run_accessed_commands"}
 
 
 def test_an_expected_bar_that_hangs_up_leaves_the_panel_to_the_next_cell(frontend: Any) -> None:
@@ -142,18 +146,41 @@ def test_a_bar_that_answers_late_takes_the_panel_over(frontend: Any) -> None:
 def test_a_change_runs_what_the_setting_says(frontend: Any) -> None:
     frontend.send(frontend.bar, {"hello": True})
     frontend.run("dbutils.widgets.text('a', '')\ndbutils.widgets.text('b', '')")
+    frontend.run("get_ipython()._dbutils_local_face.bar.enter_cell('reader'); dbutils.widgets.get('a')")
     frontend.choose("a", {"value": "1"})
-    assert not [one for one in frontend.heard if "run" in one]
+    assert frontend.runs == [["reader"]]
+    frontend.choose("b", {"value": "1"})
+    assert frontend.runs == [["reader"]]
     frontend.send(frontend.bar, {"on_change": "run_notebook"})
     frontend.choose("a", {"value": "2"})
-    assert frontend.heard[-1] == {"run": "all"}
-    frontend.send(frontend.bar, {"on_change": "run_accessed_commands"})
-    frontend.run("get_ipython()._dbutils_local_face.bar.enter_cell('reader'); dbutils.widgets.get('a')")
+    assert frontend.runs[1:] == ["all"]
+    frontend.send(frontend.bar, {"on_change": "do_nothing"})
     frontend.choose("a", {"value": "3"})
-    assert frontend.heard[-1] == {"run": ["reader"]}
-    before = len(frontend.heard)
-    frontend.choose("b", {"value": "3"})
-    assert not [one for one in frontend.heard[before:] if "run" in one]
+    assert len(frontend.runs) == 2
+
+
+def test_a_cell_that_asks_for_all_values_reads_each(frontend: Any) -> None:
+    frontend.send(frontend.bar, {"hello": True})
+    frontend.run("dbutils.widgets.text('a', '')")
+    frontend.run("get_ipython()._dbutils_local_face.bar.enter_cell('reader'); dbutils.widgets.getAll()")
+    frontend.choose("a", {"value": "1"})
+    assert frontend.runs == [["reader"]]
+
+
+def test_a_frontend_that_says_hello_again_keeps_what_a_person_chose(frontend: Any) -> None:
+    frontend.send(frontend.bar, {"hello": True, "on_change": "do_nothing"})
+    assert frontend.heard[-1]["on_change"] == "do_nothing"
+
+
+def test_what_a_person_chose_is_told_as_databricks_saves_it(frontend: Any) -> None:
+    frontend.send(frontend.bar, {"hello": True})
+    frontend.run("dbutils.widgets.dropdown('d', 'x', ['x', 'y'], 'D')")
+    assert not [one for one in frontend.heard if "keep" in one]
+    frontend.choose("D", {"index": 1})
+    [kept] = [one["keep"] for one in frontend.heard if "keep" in one]
+    assert (kept["name"], kept["entry"]["currentValue"]) == ("d", "y")
+    frontend.run("dbutils.widgets.removeAll()")
+    assert [one["keep"] for one in frontend.heard if "keep" in one][1:] == [{"name": "d", "entry": None}]
 
 
 def test_a_restart_hands_the_widgets_on_and_lets_no_waiting_cell_run_before(kernel: Any, tmp_path: Any) -> None:
@@ -162,7 +189,7 @@ def test_a_restart_hands_the_widgets_on_and_lets_no_waiting_cell_run_before(kern
         frontend = Frontend(own)
         frontend.run("%load_ext dbutils_local")
         frontend.send(frontend.bar, {"hello": True})
-        frontend.run("dbutils.widgets.dropdown('d', 'x', ['x', 'y'], 'D')")
+        frontend.run("dbutils.widgets.dropdown('d', 'x', ['x', 'y'], 'D')\ndbutils.widgets.text('t', 'old')")
         frontend.choose("D", {"index": 1})
         old = own("import os\nprint(os.getpid())").stdout.strip()
         own.client.execute("dbutils.library.restartPython()")
@@ -174,6 +201,9 @@ def test_a_restart_hands_the_widgets_on_and_lets_no_waiting_cell_run_before(kern
         assert not (tmp_path / "ran").exists() or (tmp_path / "ran").read_text() != old
         assert own(code).status == "ok"
         assert own("print(dbutils.widgets.get('d'))").stdout == "y\n"
+        # A default nobody changed is still a default.
+        own("dbutils.widgets.text('t', 'new')")
+        assert own("print(dbutils.widgets.get('t'))").stdout == "new\n"
     finally:
         own.close()
 

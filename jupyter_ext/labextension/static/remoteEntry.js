@@ -3,6 +3,7 @@
   const NAME = 'dbutils-local';
   const TARGET = 'dbutils_local.bar';
   const HIGHEST_BAR = 180; // pixels, then it scrolls
+  const SAVED = 'application/vnd.databricks.v1+notebook'; // Databricks' own part of a notebook's metadata
   const REFRESH = 3000; // ms between looks at the runs, while the panel is in sight
   let scope;
 
@@ -18,9 +19,9 @@
   // ---------------------------------------------------------------- the widget bar
 
   const ON_CHANGE = [
-    ['do_nothing', 'Do nothing'],
-    ['run_accessed_commands', 'Run accessed commands'],
     ['run_notebook', 'Run notebook'],
+    ['run_accessed_commands', 'Run accessed commands'],
+    ['do_nothing', 'Do nothing'],
   ];
 
   class Bar {
@@ -62,18 +63,19 @@
       this.comm = comm;
       comm.onMsg = message => this.obey(message.content.data);
       comm.onClose = () => this.show(null);
-      comm.send({ hello: true });
+      comm.send(this.chosen ? { hello: true, on_change: this.chosen } : { hello: true });
     }
 
     obey(order) {
       if ('model_id' in order) this.show(order.model_id, order.on_change);
+      if (order.keep) this.keep(order.keep);
       if (order.run) this.runAgain(order.run);
       if (order.restart) this.restart(order.restart);
     }
 
     show(id, onChange) {
       if (id && id === this.shown) {
-        this.select.value = onChange ?? this.select.value;
+        this.select.value = onChange;
         return;
       }
       this.shown = id;
@@ -93,8 +95,11 @@
     choice(chosen) {
       const select = (this.select = element('select', { title: 'What to do when a widget changes' }));
       select.append(...ON_CHANGE.map(([value, text]) => element('option', { value, textContent: text })));
-      select.value = chosen ?? 'do_nothing';
-      select.onchange = () => this.comm.send({ on_change: select.value });
+      select.value = chosen;
+      select.onchange = () => {
+        this.chosen = select.value;
+        this.comm.send({ on_change: select.value });
+      };
       return new this.lab.Widget({ node: element('label', { className: 'dbl-on-change' }, 'On change: ', select) });
     }
 
@@ -117,6 +122,17 @@
 
     waiting() {
       return this.cells(cell => cell.node.querySelector('.jp-InputPrompt')?.textContent.includes('*'));
+    }
+
+    // As on Databricks, what a person chose is a change of the notebook, which is saved like any other.
+    keep({ name, entry }) {
+      const model = this.panel.model;
+      if (!model || model.readOnly || !this.panel.context.path.endsWith('.ipynb')) return;
+      const saved = model.getMetadata(SAVED) ?? { language: 'python' };
+      const { [name]: known, ...others } = saved.widgets ?? {};
+      if (!known && !entry) return;
+      const now = entry && { [name]: { ...entry, nuid: known?.nuid ?? entry.nuid } };
+      model.setMetadata(SAVED, { ...saved, widgets: { ...others, ...now } });
     }
 
     // A change made while cells run triggers nothing, and SQL cells are never run again: as on Databricks.
