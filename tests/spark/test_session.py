@@ -46,6 +46,23 @@ def test_udfs_run_in_this_python(spark: Any) -> None:
     assert rows(spark.range(1).select(version("id"))) == [(sys.version,)]
 
 
+def test_udfs_import_from_the_folders_on_the_drivers_path(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyspark.sql.functions import udf
+
+    for folder, answer in (("first", 1), ("second", 2)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "beside_the_notebook.py").write_text(f"def answer(_):\n    return {answer}\n")
+    monkeypatch.syspath_prepend(tmp_path / "second")
+    monkeypatch.syspath_prepend(tmp_path / "first")
+    monkeypatch.delitem(sys.modules, "beside_the_notebook", raising=False)
+    import beside_the_notebook  # type: ignore[import-not-found]
+
+    assert rows(spark.range(1).select(udf(beside_the_notebook.answer, "int")("id"))) == [(1,)]
+    assert spark.sparkContext.parallelize([0]).map(beside_the_notebook.answer).collect() == [1]
+
+
 def test_three_level_names_and_other_catalogs(spark: Any) -> None:
     spark.sql("CREATE SCHEMA IF NOT EXISTS main.names")
     spark.sql("CREATE TABLE main.names.t AS SELECT 1 AS a")
