@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from dbutils_local.sql.engine import StatementResult
+from dbutils_local.sql.result import StatementResult
 
 MAX_ROWS = 1000  # what `{{tasks.KEY.output.rows}}` keeps (jobs reference, section 10)
 MAX_BYTES = 48 * 1024

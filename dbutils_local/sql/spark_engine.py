@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from dbutils_local.errors import UserError
-from dbutils_local.sql.engine import ROW_LIMIT, StatementFailed, StatementResult
 from dbutils_local.sql.parameters import bound_names, substitute_get_argument, substitute_legacy, unbound
+from dbutils_local.sql.result import ROW_LIMIT, StatementFailed, StatementResult
 from dbutils_local.sql.scan import Statement, split
 
 

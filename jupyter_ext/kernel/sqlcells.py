@@ -11,7 +11,7 @@ from dbutils_local.sql.scan import Statement, split
 from jupyter_ext.kernel import tables
 
 if TYPE_CHECKING:
-    from dbutils_local.sql.engine import StatementResult
+    from dbutils_local.sql.result import StatementResult
     from jupyter_ext.kernel.face import Face
 
 RESULT = "_sqldf"

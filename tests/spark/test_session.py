@@ -13,7 +13,7 @@ from dbutils_local import spark as local_spark
 from dbutils_local.errors import NotSupportedHere
 from dbutils_local.settings import Settings
 from dbutils_local.spark.warehouse import Manifest, Warehouse
-from dbutils_local.sql.engine import StatementFailed
+from dbutils_local.sql.result import StatementFailed
 from dbutils_local.sql.spark_engine import SparkEngine
 
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]

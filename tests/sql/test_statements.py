@@ -167,7 +167,7 @@ def test_columns_without_a_name_are_called_as_on_databricks(engine: DuckDbEngine
 def test_a_failing_statement_carries_databricks_error_class_and_itself(
     engine: DuckDbEngine, query: str, error: str
 ) -> None:
-    from dbutils_local.sql.engine import StatementFailed
+    from dbutils_local.sql.result import StatementFailed
 
     with pytest.raises(StatementFailed, match=rf"(?s)^\[{error}.*In the statement.*{query[:6]}") as failure:
         engine.execute(query)
@@ -175,7 +175,7 @@ def test_a_failing_statement_carries_databricks_error_class_and_itself(
 
 
 def test_statements_before_a_failing_one_have_taken_effect(engine: DuckDbEngine, rows: Callable[..., Rows]) -> None:
-    from dbutils_local.sql.engine import StatementFailed
+    from dbutils_local.sql.result import StatementFailed
 
     with pytest.raises(StatementFailed, match="line 3"):
         engine.execute("CREATE TABLE t (a INT);\nINSERT INTO t VALUES (1);\nSELECT nope FROM t")
@@ -185,7 +185,7 @@ def test_statements_before_a_failing_one_have_taken_effect(engine: DuckDbEngine,
 def test_python_variables_are_not_tables(engine: DuckDbEngine) -> None:
     import pandas
 
-    from dbutils_local.sql.engine import StatementFailed
+    from dbutils_local.sql.result import StatementFailed
 
     frame = pandas.DataFrame({"a": [1]})
     assert len(frame) == 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dbutils_local.sql.duckdb_engine import DuckDbEngine
-from dbutils_local.sql.engine import StatementFailed
+from dbutils_local.sql.result import StatementFailed
 
 Rows = list[tuple[Any, ...]]
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import sqlglot
+from sqlglot import exp
+
 from dbutils_local.errors import NotSupportedHere, UserError
-from dbutils_local.sql.files import FORMATS, columns_argument, reader
 from dbutils_local.sql.names import HIDDEN_SCHEMA, canonical, inside
 from dbutils_local.sql.scan import quote
-from dbutils_local.sql.steps import Scope
+from dbutils_local.sql.scope import Scope
+from dbutils_local.sql.sources.files import FORMATS, reader
+from dbutils_local.sql.sources.read_files import read_files
 
 
 def placed(tree: Any, scope: Scope) -> Any:
     """The tree with each table under its DuckDB name; changes the tree, and returns what stands in its place."""
-    from sqlglot import exp
-
     for table in list(tree.find_all(exp.Table)):
         new = _placed(table, scope)
         if table is tree:
@@ -35,8 +37,6 @@ def parts_of(table: Any) -> list[str]:
 
 
 def _placed(table: Any, scope: Scope) -> Any:
-    from sqlglot import exp
-
     if table.args.get("version") is not None or table.args.get("when") is not None:
         raise NotSupportedHere(
             "VERSION AS OF is not done by the embedded SQL engine: no time travel on DuckDB tables: they "
@@ -60,8 +60,6 @@ def _is_path(name: str) -> bool:
 
 
 def _rename(table: Any, parts: Sequence[str], scope: Scope) -> None:
-    from sqlglot import exp
-
     if len(parts) > 3:
         raise UserError(
             f"[IDENTIFIER_TOO_MANY_NAME_PARTS] {'.'.join(parts)} is not a valid identifier as it has more "
@@ -82,8 +80,6 @@ def _rename(table: Any, parts: Sequence[str], scope: Scope) -> None:
 
 def _is_cte(table: Any) -> bool:
     """Whether the name is a common table expression in reach: an earlier one of a WITH around it, or recursive."""
-    from sqlglot import exp
-
     name = table.name.lower()
     inner, node = table, table.parent
     while node is not None:
@@ -101,9 +97,6 @@ def _is_cte(table: Any) -> bool:
 
 def _subquery(sql: str, table: Any) -> Any:
     """A DuckDB query in the place of a table, under its alias or its own name."""
-    import sqlglot
-    from sqlglot import exp
-
     query = sqlglot.parse_one(sql, read="duckdb")
     alias = table.args.get("alias")
     if alias is None:
@@ -135,12 +128,10 @@ def _information_schema(parts: Sequence[str], scope: Scope) -> str:
 
 
 def _table_function(table: Any, scope: Scope) -> Any:
-    from sqlglot import exp
-
     function = table.this
     name = function.name.lower() if isinstance(function, exp.Anonymous) else type(function).__name__.lower()
     if name == "read_files":
-        return _subquery(_read_files(function, scope), table)
+        return _subquery(read_files(function, scope), table)
     if (
         name == "range"
         or isinstance(function, exp.GenerateSeries)
@@ -158,71 +149,8 @@ def _table_function(table: Any, scope: Scope) -> Any:
     return table
 
 
-def _read_files(function: Any, scope: Scope) -> str:
-    """read_files(path, format => ..., option => ...) with the columns Databricks adds."""
-    from sqlglot import exp
-
-    from dbutils_local.sql.translate import type_text
-
-    path, options = "", {}
-    for argument in function.expressions:
-        if isinstance(argument, exp.Kwarg | exp.PropertyEQ):
-            options[argument.this.name.lower()] = _literal(argument.expression)
-        else:
-            path = _literal(argument)
-    files = scope.files(path)
-    kind = options.pop("format", "") or _format_of(files)
-    shape = options.pop("schema", None)
-    schema = columns_argument([(name, type_text(word)) for name, word in ddl_columns(shape)]) if shape else None
-    infer = options.pop("infercolumntypes", "true").lower() == "true"
-    sql = reader(kind, files, options, schema, infer=infer)
-    rescued = "" if schema or kind.lower() in ("text", "binaryfile") else ", CAST(NULL AS VARCHAR) AS _rescued_data"
-    return f"SELECT *{rescued} FROM ({sql})"
-
-
-def _literal(node: Any) -> str:
-    from sqlglot import exp
-
-    match node:
-        case exp.Literal():
-            return str(node.this)
-        case exp.Boolean():
-            return "true" if node.this else "false"
-        case exp.Null():
-            return ""
-    raise NotSupportedHere(
-        f"read_files takes only constants on the embedded SQL engine, found {node.sql('databricks')}"
-    )
-
-
-def _format_of(files: Sequence[str]) -> str:
-    """The format by the first file's ending, as read_files finds it by looking."""
-    for ending, kind in (
-        (".csv", "csv"),
-        (".json", "json"),
-        (".jsonl", "json"),
-        (".parquet", "parquet"),
-        (".txt", "text"),
-    ):
-        if files and files[0].removesuffix(".gz").lower().endswith(ending):
-            return kind
-    raise UserError(
-        "read_files: the format cannot be told from the file names; pass format => 'csv' (or json, parquet, text)"
-    )
-
-
-def ddl_columns(schema: str) -> list[tuple[str, str]]:
-    """`a INT, b ARRAY<STRING>` as pairs of name and Databricks type."""
-    from sqlglot import exp
-
-    struct = exp.DataType.build(f"STRUCT<{schema}>", dialect="databricks")
-    return [(field.name, field.args["kind"].sql("databricks")) for field in struct.expressions]
-
-
 def _place_column(column: Any) -> None:
     """A column given by catalog, schema and table keeps only what DuckDB needs to tell it."""
-    from sqlglot import exp
-
     if column.args.get("catalog") is not None and column.args.get("db") is not None:
         column.set(
             "catalog",
@@ -234,16 +162,12 @@ def _place_column(column: Any) -> None:
 
 def _names_a_catalog(column: Any) -> bool:
     """`a.b.c.d` may be a field of a struct; it is a catalog when the statement reads a table placed in it."""
-    from sqlglot import exp
-
     attached = inside(column.catalog)
     return any(table.catalog == attached and table.db == column.db for table in column.root().find_all(exp.Table))
 
 
 def _place_function(dot: Any, scope: Scope) -> None:
     """`schema.f(x)` and `catalog.schema.f(x)`: a function of a catalog."""
-    from sqlglot import exp
-
     if not isinstance(dot.expression, exp.Anonymous) or isinstance(dot.parent, exp.Dot):
         return
     qualifier = [part.name for part in dot.this.flatten()] if isinstance(dot.this, exp.Dot) else [dot.this.name]

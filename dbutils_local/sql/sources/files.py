@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from sqlglot.dialects.databricks import Databricks
 
 from dbutils_local.errors import NotSupportedHere, UserError
 from dbutils_local.sql.names import ident
@@ -110,8 +113,6 @@ def _only_utf8(options: Mapping[str, str]) -> None:
 
 def _strptime(pattern: str) -> str:
     """A Java date pattern as DuckDB's."""
-    from sqlglot.dialects.databricks import Databricks
-
     return str(getattr(Databricks.format_time(quote(pattern)), "name", pattern))
 
 
@@ -160,3 +161,17 @@ _READERS: dict[str, Callable[[str, Mapping[str, str], str | None, bool], str]] =
 def columns_argument(columns: Sequence[tuple[str, str]]) -> str:
     """DuckDB's `columns = {...}` content from pairs of name and DuckDB type."""
     return ", ".join(f"{ident(name)}: {quote(kind)}" for name, kind in columns)
+
+
+def data_files(path: Path) -> Iterator[Path]:
+    """The files Spark would read at `path`: the file, those a pattern meets, or all below a folder but hidden ones."""
+    if path.is_file():
+        yield path
+    elif any(sign in str(path) for sign in "*?[{"):
+        anchor = Path(path.anchor or ".")
+        for found in sorted(anchor.glob(str(path.relative_to(anchor)))):
+            yield from data_files(found)
+    elif path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.is_file() and not any(part.startswith(("_", ".")) for part in file.relative_to(path).parts):
+                yield file

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlglot import exp
+
 from dbutils_local.errors import NotSupportedHere
+from dbutils_local.sql.expressions.text import render
 from dbutils_local.sql.names import ident
+from dbutils_local.sql.statements.adapted import adapted, query_text
+from dbutils_local.sql.statements.request import Request
 from dbutils_local.sql.steps import Change, Count, Step
-from dbutils_local.sql.translate import Request, adapted, query_text, render
 
 _STAGED = "temp.main.dbutils_local_staged"
 
 
 def insert(tree: Any, request: Request) -> Step:
     """INSERT INTO | OVERWRITE, by position or BY NAME, with static partitions and REPLACE WHERE."""
-    from sqlglot import exp
-
     target, named = _target(tree)
     partition = target.args.get("partition")
     target.set("partition", None)
@@ -55,16 +57,12 @@ def insert(tree: Any, request: Request) -> Step:
 
 
 def _target(tree: Any) -> tuple[Any, list[str]]:
-    from sqlglot import exp
-
     if isinstance(tree.this, exp.Schema):
         return tree.this.this, [column.name for column in tree.this.expressions]
     return tree.this, []
 
 
 def _body(source: Any, request: Request) -> str:
-    from sqlglot import exp
-
     if isinstance(source, exp.Values):
         return render(adapted(source, request.scope))
     return query_text(source, request.scope)
@@ -72,8 +70,6 @@ def _body(source: Any, request: Request) -> str:
 
 def _fixed(partition: Any) -> dict[str, Any]:
     """The partition columns given a value: `PARTITION (day = '2024-01-01', region)` fixes day."""
-    from sqlglot import exp
-
     if partition is None:
         return {}
     return {item.this.name: item.expression for item in partition.expressions if isinstance(item, exp.EQ)}
@@ -84,8 +80,6 @@ def _value(value: Any, request: Request) -> str:
 
 
 def _condition(fixed: dict[str, Any], where: Any, request: Request) -> str:
-    from sqlglot import exp
-
     if where is not None:
         condition = where.this if isinstance(where, exp.Where) else where
         return render(adapted(condition.copy(), request.scope))
@@ -126,8 +120,6 @@ def truncate(tree: Any, request: Request) -> Step:
 
 
 def _strip_targets(assignments: Any) -> None:
-    from sqlglot import exp
-
     for assignment in assignments:
         if isinstance(assignment, exp.EQ) and isinstance(assignment.this, exp.Column):
             assignment.set("this", exp.column(assignment.this.name, quoted=True))
@@ -144,8 +136,6 @@ _MANY = (
 
 def merge(tree: Any, request: Request) -> Step:
     """MERGE INTO; two source rows for one target row are an error, as on Databricks (DuckDB takes either)."""
-    from sqlglot import exp
-
     if "SCHEMA" in [token.word for token in request.tokens[:40]] and "EVOLUTION" in [
         token.word for token in request.tokens[:40]
     ]:
@@ -170,8 +160,6 @@ def merge(tree: Any, request: Request) -> Step:
 
 def _may_conflict(tree: Any) -> bool:
     """One unconditional WHEN MATCHED THEN DELETE may meet a row twice; everything else may not."""
-    from sqlglot import exp
-
     matched = [when for when in tree.find_all(exp.When) if when.args.get("matched") and not when.args.get("source")]
     harmless = (
         len(matched) == 1
@@ -183,8 +171,6 @@ def _may_conflict(tree: Any) -> bool:
 
 def _many_matches(tree: Any) -> str:
     """A query that gives a row when a target row is met by more than one source row that would change it."""
-    from sqlglot import exp
-
     target = tree.this
     alias = ident(target.alias or target.name)
     conditions = [

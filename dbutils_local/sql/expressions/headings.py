@@ -1,0 +1,93 @@
+"""The names Databricks gives to output columns that have none, such as `count(1)` or `(a + b)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlglot import exp
+
+from dbutils_local.sql.expressions.generators import is_generator
+
+
+def name_columns(tree: Any) -> None:
+    """Give every unnamed output column the name Databricks gives it, such as `count(1)` or `(a + b)`."""
+    for select in tree.find_all(exp.Select):
+        select.set("expressions", [_named(item) for item in select.expressions])
+    for values in tree.find_all(exp.Values):
+        _name_values(values)
+
+
+def _named(item: Any) -> Any:
+    if (
+        isinstance(item, exp.Alias | exp.Aliases | exp.Star | exp.Column | exp.Dot)
+        or item.is_star
+        or is_generator(item)
+    ):
+        return item
+    if isinstance(item, exp.Identifier):
+        return item
+    return exp.alias_(item, _pretty(item), quoted=True, copy=False)
+
+
+def _name_values(values: Any) -> None:
+    """VALUES without column names has col1, col2, ... on Databricks."""
+    if isinstance(values.parent, exp.Insert | exp.Merge) or not values.expressions:
+        return
+    first = values.expressions[0]
+    width = len(first.expressions) if isinstance(first, exp.Tuple) else 1
+    alias = values.args.get("alias")
+    if alias is not None and alias.columns:
+        return
+    columns = [exp.to_identifier(f"col{number + 1}") for number in range(width)]
+    name = alias.this if alias is not None and alias.this is not None else exp.to_identifier("dbutils_local_values")
+    values.set("alias", exp.TableAlias(this=name, columns=columns))
+
+
+def _pretty(node: Any) -> str:
+    """An expression as Databricks writes it in a column heading."""
+    match node:
+        case exp.Paren():
+            return _pretty(node.this)
+        case exp.Literal():
+            return str(node.this)
+        case exp.Column():
+            return str(node.name)
+        case exp.Null():
+            return "NULL"
+        case exp.Count() if isinstance(node.this, exp.Star):
+            return "count(1)"
+        case exp.Count() if isinstance(node.this, exp.Distinct):
+            return f"count(DISTINCT {', '.join(_pretty(part) for part in node.this.expressions)})"
+        case exp.Cast() | exp.TryCast():
+            word = "TRY_CAST" if isinstance(node, exp.TryCast) else "CAST"
+            return f"{word}({_pretty(node.this)} AS {node.to.sql('databricks')})"
+        case exp.Bracket():
+            return f"{_pretty(node.this)}[{', '.join(_pretty(part) for part in node.expressions)}]"
+        case exp.Neg():
+            return f"(- {_pretty(node.this)})" if not isinstance(node.this, exp.Literal) else f"-{_pretty(node.this)}"
+        case exp.Binary() if not isinstance(node, exp.Dot | exp.Func):
+            sign = _SIGNS.get(type(node))
+            return f"({_pretty(node.this)} {sign} {_pretty(node.expression)})" if sign else _spelled(node)
+        case exp.Anonymous():
+            return f"{node.name.lower()}({', '.join(_pretty(part) for part in node.expressions)})"
+        case exp.CurrentTimestamp():
+            return "current_timestamp()"
+        case exp.CurrentDate():
+            return "current_date()"
+    return _spelled(node)
+
+
+_SIGNS: Mapping[type, str] = {
+    exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%", exp.EQ: "=", exp.GT: ">", exp.GTE: ">=",
+    exp.LT: "<", exp.LTE: "<=", exp.And: "AND", exp.Or: "OR", exp.IntDiv: "div",
+}  # fmt: skip
+
+
+def _spelled(node: Any) -> str:
+    """Databricks' own spelling with the function name in lower case and text without quotes."""
+    text: str = node.sql("databricks")
+    if isinstance(node, exp.Func) and not isinstance(node, exp.Case | exp.And | exp.Or) and "(" in text:
+        name, rest = text.split("(", 1)
+        text = f"{name.lower()}({rest}"
+    return text.replace("'", "").replace("`", "")
