@@ -6,6 +6,7 @@ Every setting has one name: `max_concurrency` is `DBUTILS_LOCAL_MAX_CONCURRENCY`
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -136,7 +137,7 @@ def _parse(name: str, value: Any, where: str) -> Any:
             return (
                 dict(value)
                 if isinstance(value, dict)
-                else dict(pair.split("=", 1) for pair in value.split(",") if pair)
+                else _pairs(value)
             )
         if kind.startswith("Path"):
             return Path(value).expanduser().absolute()
@@ -146,6 +147,13 @@ def _parse(name: str, value: Any, where: str) -> Any:
         known = f"; known ones: {', '.join(_CHOICES[name])}" if name in _CHOICES else ""
         raise UserError(f"{where}: {name} cannot be {value!r}{known}") from error
     return value
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """`a=1,b=2`, or a JSON object, which can hold commas."""
+    if text.lstrip().startswith("{"):
+        return {name: str(value) for name, value in json.loads(text).items()}
+    return dict(pair.split("=", 1) for pair in text.split(",") if pair)
 
 
 def _whole(number: int, at_most: int | None) -> int:

@@ -15,6 +15,7 @@ from dbutils_local.core.machine import without_collecting
 from dbutils_local.core.parameters import parameters_for, resolved_member
 from dbutils_local.core.references import UnresolvedReference, scope_of
 from dbutils_local.core.state import Failure, RunState, TaskState
+from dbutils_local.engine import clusters
 from dbutils_local.engine.drive import Preparation, Refused, Started, executor_is_inline
 from dbutils_local.errors import NotFound, UserError
 from dbutils_local.executors import registry
@@ -184,10 +185,12 @@ class TaskPreparation(Preparation):
         )
 
     def _environ(self, state: RunState, task: Task) -> Mapping[str, str]:
+        cluster = clusters.cluster_of(self._job, task)
         own = {**self._base, f"{PREFIX}HOME": str(self.settings.home), f"{PREFIX}WORKSPACE": state.workspace_root or ""}
         return {
             **self._sql,
-            **_cluster_variables(self._job, task, self.secret),
+            **clusters.spark_conf(cluster, self.settings.spark_conf, lambda value: _secret(value, self.secret)),
+            **clusters.variables(cluster, lambda value: _secret(value, self.secret)),
             **_job_variables(self._job, task, Path(state.spec_folder or "."), self.secret),
             **own,
         }
@@ -260,13 +263,6 @@ def _file(path: str, folder: Path, root: Path) -> Path:
     return found.absolute()
 
 
-# Variables that name places of a cluster's machine, or steer its Spark.
-_OF_A_CLUSTER = frozenset(
-    {"HOME", "JAVA_HOME", "JNAME", "LD_LIBRARY_PATH", "LD_PRELOAD", "PATH", "PYSPARK_DRIVER_PYTHON", "PYSPARK_PYTHON",
-     "PYTHONPATH"}
-)  # fmt: skip
-
-
 def _job_variables(
     job: JobSettings, task: Task, folder: Path, secret: Callable[[str, str], bytes | None]
 ) -> dict[str, str]:
@@ -282,20 +278,6 @@ def _job_variables(
             values.update(entry.spec.variables or {})
             return {name: _secret(value, secret) for name, value in values.items()}
     raise UserError(f"task {task.task_key!r}: environment_variables_key {key!r} is not defined by this job")
-
-
-def _cluster_variables(job: JobSettings, task: Task, secret: Callable[[str, str], bytes | None]) -> dict[str, str]:
-    """`spark_env_vars` of the task's cluster: code reads them, so they count though no cluster is started."""
-    shared = {cluster.job_cluster_key: cluster.new_cluster for cluster in job.job_clusters or ()}
-    cluster = task.new_cluster or shared.get(task.job_cluster_key or "") or {}
-    values = cluster.get("spark_env_vars")
-    if not isinstance(values, dict):
-        return {}
-    return {
-        str(name): _secret(str(value), secret)
-        for name, value in values.items()
-        if name not in _OF_A_CLUSTER and not str(name).startswith("SPARK_")
-    }
 
 
 def _env_file(path: Path) -> dict[str, str]:

@@ -664,7 +664,7 @@ class Task(Spec):
     notification_settings: Annotated[TaskNotificationSettings | None, HONOURED] = None
     health: Annotated[HealthRules | None, HONOURED] = None
     existing_cluster_id: Annotated[Text | None, noted(_COMPUTE)] = None
-    new_cluster: Annotated[dict[str, Any] | None, noted(f"{_COMPUTE} with its spark_env_vars")] = None
+    new_cluster: Annotated[dict[str, Any] | None, noted(f"{_COMPUTE} with its spark_env_vars and spark_conf")] = None
     job_cluster_key: Annotated[Text | None, noted(_COMPUTE)] = None
     compute: Annotated[Compute | None, noted(_COMPUTE)] = None
     environment_key: Annotated[Text | None, honoured("the environment's dependencies are provided to the task")] = None
