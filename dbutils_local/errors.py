@@ -68,8 +68,9 @@ class MissingExtra(UserError):
 
     error_code = "FEATURE_DISABLED"
 
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs an optional dependency: pip install 'dbutils-local[{extra}]'")
+    def __init__(self, what: str, extra: str, otherwise: str = "") -> None:
+        other = f"; {otherwise}" if otherwise else ""
+        super().__init__(f"{what} needs an optional dependency: pip install 'dbutils-local[{extra}]'{other}")
         self.extra = extra
 
 

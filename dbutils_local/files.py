@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from dbutils_local.errors import AlreadyExists, InvalidState, MissingExtra, NotFound, NotSupportedHere, UserError
-from dbutils_local.paths import Mount, Places, Remote, locate
+from dbutils_local.paths import Mount, Places, Remote, locate, way_to_stand_in
 
 # Databricks' spellings of a scheme, and fsspec's.
 _SCHEMES: Final = {"s3a": "s3", "s3n": "s3", "wasbs": "abfss", "wasb": "abfs"}
@@ -166,7 +166,7 @@ class Files:
         kind = here.kind()
         if kind is None:
             return False
-        if here.is_root() or name in ("dbfs:/", "file:/"):
+        if here.is_root() or name in ("dbfs:/", "file:/") or self.places.stand_in(name) == locate(path, self.places):
             raise InvalidState(f"{name} is a root and cannot be removed")
         if kind == "folder" and not recurse and next(iter(here.children()), None) is not None:
             raise InvalidState(f"{name} is a directory that is not empty: pass recurse=True")
@@ -233,7 +233,7 @@ class Files:
             raise Reserved(f"/{first} is a reserved DBFS path: did you mean /Volumes?")
         match locate(path, self.places):
             case Remote(url):
-                return _Elsewhere.at(url)
+                return _Elsewhere.at(url, way_to_stand_in(url, self.places))
             case local:
                 return _Here(local)
 
@@ -290,19 +290,18 @@ class _Elsewhere:
     url: str
 
     @classmethod
-    def at(cls, url: str) -> _Elsewhere:
+    def at(cls, url: str, otherwise: str) -> _Elsewhere:
         import fsspec
 
         scheme, _, rest = url.partition(":")
         plain = f"{_SCHEMES.get(scheme, scheme)}:{rest}"
         try:
             system, path = fsspec.core.url_to_fs(plain)
-        except ImportError as error:
-            extra = _EXTRAS.get(_SCHEMES.get(scheme, scheme))
-            if extra is None:
-                raise UserError(f"{scheme}:// needs a Python package that is not installed: {error}") from error
-            raise MissingExtra(f"{scheme}://", extra) from error
-        except ValueError as error:
+        except (ImportError, ValueError) as error:
+            if (extra := _EXTRAS.get(_SCHEMES.get(scheme, scheme))) is not None:
+                raise MissingExtra(f"{scheme}://", extra, f"or {otherwise}") from error
+            if isinstance(error, ImportError):
+                raise UserError(f"{scheme}:// needs a Python package that is not installed ({error})") from error
             raise NotSupportedHere(f'No FileSystem for scheme "{scheme}"') from error
         return cls(system, path, url)
 

@@ -1,4 +1,4 @@
-"""dbfs:/, /dbfs, /Volumes, /Workspace and /mnt as folders of this machine; opens nothing (reference 5.3)."""
+"""dbfs:/, /dbfs, /Volumes, /Workspace, /mnt and cloud URLs as folders of this machine; opens nothing (reference 5.3)."""
 
 from __future__ import annotations
 
@@ -39,6 +39,17 @@ class Places:
         """What `/Volumes` is."""
         return self.home / "volumes"
 
+    def stand_in(self, url: str) -> Path | None:
+        """The folder that, once it is made, stands for a URL's container or bucket here; None for what is no URL.
+
+        `abfss://raw@lake.dfs.core.windows.net/x` belongs to `<home>/cloud/abfss/raw@lake.dfs.core.windows.net`.
+        """
+        found = _URL.match(url)
+        if found is None or found["host"] in (".", ".."):
+            return None
+        scheme = found["scheme"].lower()
+        return self.home / "cloud" / _ALIASES.get(scheme, scheme) / found["host"]
+
 
 @dataclass(frozen=True, slots=True)
 class Remote:
@@ -47,11 +58,16 @@ class Remote:
     url: str
 
 
+_URL = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)://(?P<host>[^/]+)(?P<path>.*)$", re.DOTALL)
+_ALIASES = {"s3a": "s3", "s3n": "s3"}  # three names of one bucket
 _SCHEME = re.compile(r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?P<rest>.*)$", re.DOTALL)
 
 
 def locate(path: str, places: Places) -> Path | Remote:
-    """Where a path given to dbutils.fs or Spark lies; `/x` is `dbfs:/x`. UserError when it climbs above the root."""
+    """Where a path given to dbutils.fs or Spark lies; `/x` is `dbfs:/x`. UserError when it climbs above the root.
+
+    A URL lies on this machine where a folder stands in for its container (`Places.stand_in`).
+    """
     found = _SCHEME.match(path)
     scheme, rest = (found["scheme"].lower(), found["rest"]) if found else ("dbfs", path)
     match scheme:
@@ -60,16 +76,32 @@ def locate(path: str, places: Places) -> Path | Remote:
         case "file":
             return _local_file(rest, path, places)
         case _:
-            return Remote(path)
+            return _stood_in(path, places) or Remote(path)
+
+
+def _stood_in(url: str, places: Places) -> Path | None:
+    folder, found = places.stand_in(url), _URL.match(url)
+    if folder is None or found is None or not folder.is_dir():
+        return None
+    return _below(folder, _absolute(found["path"], url))
 
 
 def to_local(path: str, places: Places) -> Path:
     """`locate` for callers that need a folder of this machine; UserError when the path is remote."""
     match locate(path, places):
         case Remote(url):
-            raise UserError(f"{path}: not on this machine" if path == url else f"{path} is {url}: not on this machine")
+            named = path if path == url else f"{path} is {url}"
+            raise UserError(f"{named}: not on this machine; {way_to_stand_in(url, places)}")
         case local:
             return local
+
+
+def way_to_stand_in(url: str, places: Places) -> str:
+    """What a message about a URL that cannot be reached says one can do: make the folder that stands in for it."""
+    folder, found = places.stand_in(url), _URL.match(url)
+    if folder is None or found is None:
+        return "put its files below dbfs:/ and name them there"
+    return f"make the folder {folder}, which then stands for {found['scheme']}://{found['host']} here"
 
 
 def to_open(path: str, places: Places) -> Path | None:

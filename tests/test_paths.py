@@ -66,6 +66,35 @@ def test_remote_places_stay_urls(path: str, url: str) -> None:
         to_local(path, PLACES)
 
 
+@pytest.mark.parametrize(
+    ("url", "inside"),
+    [
+        ("abfss://raw@lake.dfs.core.windows.net/a/b.csv", "abfss/raw@lake.dfs.core.windows.net/a/b.csv"),
+        ("abfss://raw@lake.dfs.core.windows.net", "abfss/raw@lake.dfs.core.windows.net"),
+        ("s3a://bucket//a/./b/", "s3/bucket/a/b"),
+        ("s3://bucket/a*.csv", "s3/bucket/a*.csv"),
+        ("WASBS://c@a.blob.core.windows.net/x", "wasbs/c@a.blob.core.windows.net/x"),
+        ("/mnt/lake/x", "s3/bucket/p/x"),
+    ],
+)
+def test_a_folder_made_for_a_container_stands_for_it(tmp_path: Path, url: str, inside: str) -> None:
+    places = Places(tmp_path, tmp_path, PLACES.mounts)
+    assert isinstance(locate(url, places), Remote)
+    stand_in = tmp_path / "cloud" / Path(*Path(inside).parts[:2])
+    with pytest.raises(UserError, match=f"make the folder {stand_in}, which then stands for"):
+        to_local(url, places)
+    stand_in.mkdir(parents=True)
+    assert to_local(url, places) == tmp_path / "cloud" / inside
+
+
+def test_no_url_climbs_out_of_its_stand_in(tmp_path: Path) -> None:
+    (tmp_path / "cloud/s3/bucket").mkdir(parents=True)
+    places = Places(tmp_path, tmp_path)
+    with pytest.raises(UserError, match="climbs above the root"):
+        locate("s3://bucket/../other", places)
+    assert locate("s3://../secret", places) == Remote("s3://../secret")
+
+
 @pytest.mark.parametrize("path", ["/..", "/x/../../y", "dbfs:/../etc/passwd", "/Volumes/../../x", "../x"])
 def test_no_path_climbs_above_its_root(path: str) -> None:
     with pytest.raises(UserError, match="climbs above the root"):

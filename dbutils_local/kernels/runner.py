@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,9 +18,8 @@ from dbutils_local.kernels import outbox
 from dbutils_local.kernels.environment import Birth
 from dbutils_local.kernels.executed import write_notebook
 from dbutils_local.kernels.execution import Alarm, Ending, Execution, NeverStopped, StopSignal
+from dbutils_local.kernels.failed import failure_of, hints
 from dbutils_local.kernels.kernel import KernelRequest
-
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
 @dataclass(frozen=True)
@@ -146,40 +144,14 @@ def _result(nb: Any, execution: Execution) -> NotebookRun:
     return NotebookRun(
         notebook=nb,
         exit_value=exits[-1] if exited and exits else None,
-        failure=_failure(nb, execution) if execution.ending in (Ending.FAILED, Ending.DIED) else None,
+        failure=failure_of(nb, execution) if execution.ending in (Ending.FAILED, Ending.DIED) else None,
         values={saying.key: saying.value for saying in sayings if isinstance(saying, outbox.TaskValue)},
         stopped=execution.ending is Ending.STOPPED,
         timed_out=execution.ending is Ending.TIMED_OUT,
         swallowed_exit=exits[-1] if exits and not exited else None,
-        notices=(*execution.notices, *(saying.message for saying in sayings if isinstance(saying, outbox.Notice))),
+        notices=(
+            *execution.notices,
+            *(saying.message for saying in sayings if isinstance(saying, outbox.Notice)),
+            *hints(execution.error),
+        ),
     )
-
-
-def _failure(nb: Any, execution: Execution) -> Failure:
-    error = execution.error
-    assert error is not None
-    line = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
-    trace = _ANSI.sub("", "\n".join(error.traceback)) or line
-    file = execution.birth.notebook_file
-    return Failure(
-        error=_ANSI.sub("", line).splitlines()[0],
-        trace=trace,
-        setup=error.index is None,
-        file=str(file) if file else None,
-        cell=None if error.index is None else _place_in_source(nb, error.index),
-        line=_line_in_cell(trace),
-    )
-
-
-def _place_in_source(nb: Any, index: int) -> int:
-    """The cell counted from 1 as the user's file has it, without what papermill has put in."""
-    ours = ("injected-parameters", "papermill-error-cell-tag")
-    tags = [cell.metadata.get("tags", []) for cell in nb.cells]
-    executed = [tag for tag in tags if ours[1] not in tag]
-    return index + 1 - sum(ours[0] in tag for tag in executed[:index])
-
-
-def _line_in_cell(trace: str) -> int | None:
-    """The line of the failing cell, from the frames IPython prints (`Cell In[3], line 2`)."""
-    found = re.findall(r"Cell In\s*\[\d+\], line (\d+)", trace)
-    return int(found[-1]) if found else None

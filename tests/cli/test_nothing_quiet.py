@@ -129,7 +129,7 @@ def test_logs_are_text_and_one_json_document(folder: Path) -> None:
 
 def test_a_file_that_is_elsewhere_or_nowhere_is_named_once(folder: Path) -> None:
     write(folder, {"task_key": "a", "spark_python_task": {"python_file": "s3://x/y.py"}})
-    assert "error: s3://x/y.py: not on this machine\n" in said("run", "job.json").stdout
+    assert "error: s3://x/y.py: not on this machine; make the folder " in said("run", "job.json").stdout
     (folder / "s.py").write_text(PRINTS)
     library = {"libraries": [{"whl": "./none.whl"}]}
     write(folder, {"task_key": "a", "spark_python_task": {"python_file": "./s.py"}, **library})

@@ -80,6 +80,21 @@ def test_5_1_cp_across_file_systems(fs, tmp_path):
     assert fs.rm("memory://bucket", True)
 
 
+def test_5_3_a_cloud_url_is_the_folder_that_stands_in_for_it(fs, tmp_path):
+    url = "abfss://raw@lake.dfs.core.windows.net"
+    with pytest.raises(Exception, match="make the folder .*/cloud/abfss/raw@lake.dfs.core.windows.net"):
+        fs.ls(url)
+    (tmp_path / "home/cloud/abfss/raw@lake.dfs.core.windows.net").mkdir(parents=True)
+    fs.put(f"{url}/in/a.txt", "alpha")
+    assert [(file.path, file.name) for file in fs.ls(f"{url}/in")] == [(f"{url}/in/a.txt", "a.txt")]
+    assert [file.path for file in fs.ls(f"{url}/")] == [f"{url}/in/"]
+    fs.mount(source=url, mount_point="/mnt/raw")
+    assert fs.head("/mnt/raw/in/a.txt") == "alpha"
+    with pytest.raises(Exception, match="cannot be removed"):
+        fs.rm(url, True)
+    assert fs.rm(f"{url}/in", True)
+
+
 def test_5_1_cp_of_a_folder_into_itself_is_refused(fs):
     with pytest.raises(Exception, match="into itself"):
         fs.cp("/data", "/data/sub/again", True)
