@@ -229,6 +229,8 @@ class Magics:
 
 def _bound(name: str, command: Callable[..., Any], words: list[str], named: dict[str, bool]) -> inspect.BoundArguments:
     """The words as arguments of a dbutils.fs command, numbers and truth values where it wants them."""
+    if name == "ls" and not words:
+        words = ["/"]
     try:
         call = inspect.signature(command).bind(*words, **named)
     except TypeError as error:

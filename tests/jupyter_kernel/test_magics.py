@@ -67,6 +67,7 @@ def _group(pid: int) -> int:
 
 def test_fs_lists_as_a_table_and_reads_text(kernel: Any) -> None:
     kernel("dbutils.fs.put('dbfs:/tmp/a.txt', 'hello', True)")
+    assert kernel("%fs ls").status == kernel("%fs\nls\n").status == "ok"  # the root
     listed = kernel("%fs ls dbfs:/tmp")
     assert "a.txt" in listed.html
     assert "<table>" in listed.html
@@ -79,7 +80,7 @@ def test_fs_turns_words_into_numbers_and_truth_values(kernel: Any) -> None:
     assert kernel("%fs head dbfs:/tmp/b.txt 3").stdout.endswith("two\n")
     assert kernel("%fs mkdirs dbfs:/tmp/deep/er").status == "ok"
     assert kernel("%fs rm -r dbfs:/tmp/deep").status == "ok"
-    assert "missing a required argument" in kernel("%fs ls").evalue
+    assert "missing a required argument" in kernel("%fs head").evalue
 
 
 def test_fs_refuses_a_command_it_does_not_know(kernel: Any) -> None:
