@@ -155,6 +155,13 @@ def _path_hook(mapping: Mapping) -> Callable[[str], Any]:
     return hook
 
 
+def _forget_finders() -> None:
+    """Let the import system look again at the entries that are ours, and only at them: a look costs a listing."""
+    cache = sys.path_importer_cache
+    for entry in [entry for entry in cache if entry.startswith(PREFIXES)]:
+        del cache[entry]
+
+
 class Installed:
     """The wrappers in place; `remove` puts everything back."""
 
@@ -175,7 +182,7 @@ class Installed:
             self._wrap(name, lambda function: _wrapped_pair(function, mapping))
         self._hook = _path_hook(mapping)
         sys.path_hooks.insert(0, self._hook)
-        sys.path_importer_cache.clear()
+        _forget_finders()
 
     def _wrap(self, name: str, how: Callable[[Any], Any]) -> None:
         if hasattr(os, name):
@@ -196,7 +203,7 @@ class Installed:
         for module, name, before in reversed(self._before):
             setattr(module, name, before)
         sys.path_hooks.remove(self._hook)
-        sys.path_importer_cache.clear()
+        _forget_finders()
 
 
 _installed: Installed | None = None

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from ipykernel import kernelapp
 from IPython.core.application import BaseIPythonApplication
 
-from dbutils_local.kernels import frames
+from dbutils_local.kernels import frames, prepared
 from dbutils_local.kernels.bootstrap import extension_names
 from dbutils_local.kernels.processes import adopt_orphans, die_with_parent
 
@@ -88,6 +88,12 @@ class IPKernelApp(kernelapp.IPKernelApp, _ReadOnce):
     wait: Callable[[], Mapping[str, Any]]
     fail: Callable[[str], NoReturn]
 
+    def init_kernel(self) -> None:
+        """The kernel asks for the one shell of its process, and gets the prepared one."""
+        with prepared.modules_known():
+            super().init_kernel()  # type: ignore[no-untyped-call]
+        prepared.adopt(self.kernel)
+
     def init_gui_pylab(self) -> None:
         """Everything from here on (start-up files, extensions) sees the environment of the task."""
         assignment = self.wait()
@@ -127,11 +133,15 @@ def read_configuration() -> None:
     sys.excepthook = sys.__excepthook__
 
 
+def prepare_shell() -> None:
+    """Before the fork, and after everything was imported: make what each kernel would make alike."""
+    if IPKernelApp.initialized():
+        prepared.prepare(IPKernelApp.instance())
+
+
 def become_kernel(argv: list[str], control: socket.socket, parent: int) -> None:
     """Run an ipykernel with these arguments until it is shut down; its environment and folder come over `control`."""
     import ipykernel_launcher
-
-    sys.argv = [ipykernel_launcher.__file__, *argv]
 
     def wait() -> Mapping[str, Any]:
         frames.send(control, {"ready": True, "language_info": app.kernel.language_info})
@@ -152,6 +162,8 @@ def become_kernel(argv: list[str], control: socket.socket, parent: int) -> None:
         app.init_crash_handler()
     else:
         app.is_read = False
+        prepared.put_away()
+    sys.argv = [ipykernel_launcher.__file__, *argv]
     app.initialize(argv)
     control.close()
     app.start()
@@ -159,6 +171,8 @@ def become_kernel(argv: list[str], control: socket.socket, parent: int) -> None:
 
 def become_program(argv: list[str], environ: Mapping[str, str], cwd: str, umask: int | None) -> None:
     """Run `-m module args` or `file args` as `python` would: same argv, `__main__`, exit code and traceback."""
+    prepared.put_away()
+    IPKernelApp.clear_instance()
     take_place(environ, cwd, umask)
     choose_backend()
     if environ.get("PYTHONUNBUFFERED"):

@@ -44,6 +44,7 @@ KERNEL_MODULES = (
     "IPython.core.completer",
     "IPython.core.completerlib",
     "IPython.core.debugger",
+    "IPython.core.logger",
     "IPython.core.magic_arguments",
     "IPython.core.magics",
     "IPython.core.magics.ast_mod",
@@ -436,6 +437,7 @@ def warm_up(preload: Iterable[str]) -> str | None:
             importlib.import_module(name)
         except Exception as error:  # noqa: BLE001 - a module may raise anything when it is imported
             broken = f"the preload of {name} failed: {type(error).__name__}: {error}"
+    born.prepare_shell()
     gc.freeze()
     gc.enable()
     return broken or why_unsafe()
