@@ -6,6 +6,7 @@ import atexit
 import itertools
 import os
 import re
+import shutil
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ from dbutils_local.errors import DbutilsLocalError, NotFound, UserError
 from dbutils_local.executors.base import StopToken
 from dbutils_local.kernels import environment
 from dbutils_local.kernels.environment import Birth, JobContext
+from dbutils_local.kernels.kernel import short_folder
 from dbutils_local.kernels.outbox import Child
 
 if TYPE_CHECKING:
@@ -126,6 +128,19 @@ class Children:
                 atexit.register(self.close)
             return self._server.address
 
+    def _spark(self, forkserver: str | None) -> str | None:
+        """Where children find the Spark they share with this notebook; None: they know where to ask."""
+        from dbutils_local import spark
+
+        def folder() -> Path:
+            if forkserver is not None:
+                return Path(forkserver).parent
+            made = short_folder()
+            atexit.register(shutil.rmtree, made, True)
+            return made
+
+        return spark.lend(self._session.settings, os.environ, folder)
+
     def _plan(self, path: str) -> ChildRun:
         from dbutils_local.notebooks import resolve, workspace_path
 
@@ -152,7 +167,8 @@ class Children:
         import_papermill()  # before anything imports nbformat with all its heavy parts
         artifacts = child.executed.with_suffix("")
         artifacts.mkdir(parents=True, exist_ok=True, mode=0o700)
-        birth = child_birth(self._session.birth, child, arguments, artifacts, self._forkserver())
+        server = self._forkserver()
+        birth = child_birth(self._session.birth, child, arguments, artifacts, server, self._spark(server))
         return run_notebook(
             to_nbformat(read(child.file)),
             output=child.executed,
@@ -192,7 +208,12 @@ class Children:
 
 
 def child_birth(
-    parent: Birth, child: ChildRun, arguments: Mapping[str, str], artifacts: Path, forkserver: str | None
+    parent: Birth,
+    child: ChildRun,
+    arguments: Mapping[str, str],
+    artifacts: Path,
+    forkserver: str | None,
+    spark: str | None,
 ) -> Birth:
     """What a child is born with: own parameters, own run number; no task values cross, so it is no task of the job."""
     above = parent.job
@@ -216,6 +237,7 @@ def child_birth(
         job=job,
         depth=parent.depth + 1,
         forkserver=forkserver,
+        spark=spark,
     )
 
 

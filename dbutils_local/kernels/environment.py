@@ -49,6 +49,7 @@ class Birth:
     job: JobContext | None = None
     depth: int = 0  # 0 = a task or a notebook run by hand, +1 for each dbutils.notebook.run above it
     forkserver: str | None = None  # socket of the run's fork server, for dbutils.notebook.run
+    spark: str | None = None  # socket of the process whose Spark JVM is lent; None: the fork server's, if there is one
 
     def write(self, path: Path) -> dict[str, str]:
         """Write the file (mode 0600: parameters may be private) and return the environment that names it."""

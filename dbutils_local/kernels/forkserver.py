@@ -245,6 +245,19 @@ class ForkServer:
             connection, answer = self._request(request, files)
         return ForkedProcess(answer["pid"], connection, detached)
 
+    def shared(
+        self, key: str, module: str, argument: str, environ: Mapping[str, str], cwd: Path, litter: Path | None = None
+    ) -> str:
+        """Where the program that all who name this key use together listens; the first to ask has it started.
+
+        It is `python -m module LISTENER ARGUMENT` forked from the server, LISTENER being the file number of a unix
+        socket that takes connections already; it lives as long as the server. What it leaves in the folder `litter`
+        under names that begin with its pid goes with it. Refused, ServerGone.
+        """
+        request = {"do": "share", "key": key, "module": module, "argument": argument, "prefix": sys.prefix}
+        place = {"environ": dict(environ), "cwd": str(cwd), "litter": str(litter) if litter else None}
+        return str(self.ask(request | place)["address"])
+
     def _request(
         self, request: dict[str, Any], files: Sequence[int] = (), patience: Patience | None = None
     ) -> tuple[socket.socket, dict[str, Any]]:

@@ -80,6 +80,8 @@ class Forked:
     is_detached: bool = False
     language_info: Mapping[str, Any] | None = None
     failed: str | None = None
+    shared_as: str | None = None  # the key of a program that many use at once
+    litter: Path | None = None  # where it may leave files whose names begin with its pid
 
 
 @dataclass
@@ -110,6 +112,7 @@ class Zygote:
     unsafe: str | None  # why nothing may be forked; None: all is well
     has_preload: bool
     forked: dict[int, Forked] = field(default_factory=dict)
+    shared: dict[str, Path] = field(default_factory=dict)  # addresses of the programs that many use at once
     spares: list[Forked] = field(default_factory=list)
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     count: int = 0
@@ -155,7 +158,8 @@ class Zygote:
                 pid, _ = os.waitpid(-1, 0)
             except ChildProcessError:
                 break
-            self.forked.pop(pid, None)
+            if (ended := self.forked.pop(pid, None)) is not None:
+                _sweep(ended)
             self._bury_orphans()
         shutil.rmtree(self.folder, ignore_errors=True)
         os._exit(0)
@@ -195,6 +199,8 @@ class Zygote:
                 return self._give_kernel(client, request, files)
             case "run":
                 return self._run(client, request, files)
+            case "share":
+                return self._share(client, request)
             case _:
                 frames.send(client, {"pid": os.getpid(), "unsafe": self.unsafe, "spares": len(self.spares)})
                 client.close()
@@ -353,6 +359,41 @@ class Zygote:
         self._bind(process, client)
         return None
 
+    def _share(self, client: socket.socket, request: dict[str, Any]) -> Callable[[], None] | None:
+        """Tell where the program of this key listens; the first to ask has it started, and all may connect at once."""
+        if refusal := self.unsafe or _not_ours(request["prefix"]):
+            frames.send(client, {"refused": refusal, "unsafe": self.unsafe is not None})
+            client.close()
+            return None
+        if request["key"] not in self.shared and (become := self._fork_shared(client, request)) is not None:
+            return become
+        frames.send(client, {"address": str(self.shared[request["key"]])})
+        client.close()
+        return None
+
+    def _fork_shared(self, client: socket.socket, request: dict[str, Any]) -> Callable[[], None] | None:
+        self.count += 1
+        stem = self.folder / f"p{self.count}"
+        address = stem.with_suffix(".sock")
+        me = os.getpid()
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(address))
+            listener.listen(64)
+            pid = os.fork()
+            if pid == 0:
+                from dbutils_local.kernels import born
+
+                number = os.dup(listener.fileno())
+                client.close()
+                self._let_go()
+                born.shed(me, stem.with_suffix(".log"))
+                argv = ["-m", request["module"], str(number), request["argument"]]
+                return lambda: born.become_program(argv, request["environ"], request["cwd"], None)
+        litter = Path(request["litter"]) if request.get("litter") else None
+        self.forked[pid] = Forked(pid, stem=stem, shared_as=request["key"], litter=litter)
+        self.shared[request["key"]] = address
+        return None
+
     def _let_go(self) -> None:
         """In a child: close every file of the server's."""
         self.selector.close()
@@ -399,6 +440,9 @@ class Zygote:
             with contextlib.suppress(OSError):
                 frames.send(process.client, {"exit": code, "failed": process.failed, "words": words})
             self._unbind(process)
+        if process.shared_as is not None:
+            self.shared.pop(process.shared_as, None)
+            _sweep(process)
         if process.stem is not None:
             for left in self.folder.glob(process.stem.name + "[-.]*"):
                 left.unlink(missing_ok=True)
@@ -409,6 +453,18 @@ class Zygote:
             if pid not in self.forked:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+
+def _not_ours(prefix: str) -> str | None:
+    """Why a process of that environment cannot use what is forked here; None: it can."""
+    return None if prefix == sys.prefix else f"it belongs to the environment {prefix}, this server to {sys.prefix}"
+
+
+def _sweep(process: Forked) -> None:
+    """Remove what a killed program had no time to remove."""
+    if process.litter is not None:
+        for left in process.litter.glob(f"{process.pid}-*"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _kernels_greet() -> bool:

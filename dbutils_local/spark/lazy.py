@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from dbutils_local.settings import Settings
+from dbutils_local.spark.starting import is_lost
 
 NAMES = ("spark", "sc", "sqlContext", "sql", "table", "udf")
 
@@ -38,9 +39,9 @@ def install(namespace: MutableMapping[str, Any], settings: Settings) -> None:
 
     def start(name: str) -> Any:
         real = _real_names(settings)
-        for one, value in real.items():
-            if isinstance(namespace.get(one), Lazy):
-                namespace[one] = value
+        given = {one: value for one, value in real.items() if isinstance(namespace.get(one), Lazy)}
+        namespace.update(given)
+        _renewals[id(namespace)] = lambda: _make_lazy_again(namespace, given, start)
         if "display" in namespace:
             _give_frames_display(namespace)
         return real[name]
@@ -49,8 +50,24 @@ def install(namespace: MutableMapping[str, Any], settings: Settings) -> None:
         namespace.setdefault(name, Lazy(name, start))
 
 
+_renewals: dict[int, Callable[[], None]] = {}  # by the namespace's id
+
+
+def _make_lazy_again(
+    namespace: MutableMapping[str, Any], given: Mapping[str, Any], start: Callable[[str], Any]
+) -> None:
+    for name, value in given.items():
+        if namespace.get(name) is value:
+            namespace[name] = Lazy(name, start)
+
+
 def prepare(namespace: MutableMapping[str, Any], source: str) -> None:
-    """Start Spark if `source` names it while it is still lazy here, so that `isinstance` sees the real thing."""
+    """Start Spark if `source` names it while it is still lazy here, so that `isinstance` sees the real thing.
+
+    A session whose JVM has ended makes room for a new one first.
+    """
+    if is_lost() and (renew := _renewals.pop(id(namespace), None)) is not None:
+        renew()
     lazy = [name for name in NAMES if isinstance(namespace.get(name), Lazy)]
     if lazy and mentions_spark(source, frozenset(lazy)):
         namespace[lazy[0]]._start(lazy[0])

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import atexit
 import importlib.util
-import logging
 import os
-import shutil
+import socket
 import sys
-import tempfile
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +18,8 @@ from dbutils_local.settings import Settings
 
 _lock = threading.RLock()
 _session: Any = None
-
-# The JVM says on stderr what no notebook wants to read; errors come to Python as exceptions anyway.
-_LOG4J = """rootLogger.level = error
-rootLogger.appenderRef.stderr.ref = console
-appender.console.type = Console
-appender.console.name = console
-appender.console.target = SYSTEM_ERR
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = %d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex
-"""
+_scratch: Path | None = None  # of this process's own JVM
+_lends_at: str | None = None  # the socket at which it is lent to others
 
 
 def active() -> Any | None:
@@ -67,8 +57,19 @@ def stop() -> None:
             _session = None
 
 
+def is_lost() -> bool:
+    """Whether this process's session lived in a JVM of another process that has ended."""
+    if _session is None:
+        return False
+    from dbutils_local.spark import borrowing
+
+    return borrowing.is_lost()
+
+
 def _is_stopped(spark: Any) -> bool:
-    """Whether the user's code ended it with `spark.stop()`; sessions of Spark Connect cannot be asked."""
+    """Whether the user's code ended it with `spark.stop()`, or its JVM is gone; Spark Connect's cannot be asked."""
+    if is_lost():
+        return True
     context = getattr(spark, "_sc", None)
     return context is not None and getattr(context, "_jsc", None) is None
 
@@ -121,127 +122,68 @@ def _installed(module: str) -> bool:
 
 
 def _pyspark(settings: Settings, environ: Mapping[str, str]) -> Any:
-    _need_java(environ)
-    scratch = _scratch(settings.home / "spark")
-    # Workers must be this Python: another one has not the notebook's packages.
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    from pyspark.sql import SparkSession
+    from dbutils_local.spark import borrowing, jvm, surface, workers
 
-    builder = SparkSession.builder.appName("dbutils-local")
-    for key, value in configuration(settings, scratch).items():
-        builder = builder.config(key, value)
-    with _stderr_of_children(scratch / "driver.log"):
-        try:
-            spark = builder.getOrCreate()
-        except Exception as error:
-            raise UserError(_why_not(error, scratch / "driver.log")) from error
-    # PySpark writes every analysis error to stderr as JSON, stack and all, besides raising it.
-    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
-    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL + 1)
-    from dbutils_local.spark import surface
-
-    surface.apply(spark, settings)
+    jvm.need_java(environ)
+    jvm.choose_python()
+    spark = borrowing.borrowed(settings, environ) or _own(settings)
+    jvm.quiet()
+    surface.apply(spark, settings, shared=borrowing.is_borrowed() or _lends_at is not None)
+    workers.follow_the_driver(spark, settings)
     return spark
 
 
-def _scratch(folder: Path) -> Path:
-    """A folder for this process's Spark; those of processes that died without tidying up go."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for left in folder.iterdir():
-        pid = left.name.partition("-")[0]
-        if pid.isdigit() and not _is_alive(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=folder))
-    atexit.register(shutil.rmtree, scratch, True)
-    return scratch
+def _own(settings: Settings) -> Any:
+    global _scratch
+    from dbutils_local.spark import jvm
+
+    _scratch = jvm.new_scratch(settings.home / "spark")
+    return jvm.launch(jvm.configuration(settings), _scratch)
 
 
-def _is_alive(pid: int) -> bool:
-    if os.name == "nt":  # os.kill would end it there
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def lend(settings: Settings, environ: Mapping[str, str], folder: Callable[[], Path]) -> str | None:
+    """Where the notebooks that this process runs in turn find the JVM they are to share with it.
+
+    None: they ask the run's fork server, as this process does, or have another engine. Otherwise it is this process's
+    own JVM, which is started when the first of them, or this process, needs it; its socket is made in `folder()`.
+    """
+    global _lends_at
+    from dbutils_local.kernels.environment import Birth
+
+    birth = Birth.read(environ)
+    if birth is not None and birth.spark is not None:
+        return birth.spark
+    if _shares_above(birth is not None and birth.forkserver is not None) or not _can_lend(settings):
+        return None
+    with _lock:
+        if _lends_at is None or not Path(_lends_at).exists():
+            _lends_at = str(folder() / f"spark-{os.getpid()}.sock")
+            _serve(_lends_at, settings, environ)
+        return _lends_at
 
 
-def configuration(settings: Settings, scratch: Path) -> dict[str, str]:
-    """Every Spark setting of a local session; `spark_conf` of the settings comes last."""
-    log4j = scratch / "log4j2.properties"
-    log4j.write_text(_LOG4J, "utf-8")
-    warehouse = settings.home / "spark-warehouse"
-    warehouse.mkdir(parents=True, exist_ok=True, mode=0o700)
-    found = {
-        "spark.master": "local[*]",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log4j.as_uri()}",
-        "spark.local.dir": str(scratch),
-        "spark.sql.shuffle.partitions": str(max(2, min(8, os.cpu_count() or 2))),
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.warehouse.dir": str(warehouse),
-        "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.legacy.createHiveTableByDefault": "false",
-        # Partitions are found by looking at the folders, so every session sees those another one wrote.
-        "spark.sql.hive.manageFilesourcePartitions": "false",
-        # Delta reads a table's newest columns; Parquet in its place must look into every file for them.
-        "spark.sql.parquet.mergeSchema": "true",
-    }
-    return found | _delta(settings.delta_jars) | dict(settings.spark_conf)
+def _shares_above(has_forkserver: bool) -> bool:
+    from dbutils_local.spark import borrowing
+
+    return borrowing.is_borrowed() or (has_forkserver and _session is None)
 
 
-def _delta(folder: Path | None) -> dict[str, str]:
-    if folder is None:
-        return {}
-    jars = sorted(str(jar) for jar in folder.glob("*.jar"))
-    if not jars:
-        raise UserError(f"delta_jars: {folder} holds no .jar file; put delta-spark and delta-storage there")
-    return {
-        "spark.jars": ",".join(jars),
-        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.sql.sources.default": "delta",
-    }
+def _serve(address: str, settings: Settings, environ: Mapping[str, str]) -> None:
+    from dbutils_local.spark import sharing, surface
+
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen(64)
+    lent = (listener, lambda: session(settings, environ), lambda: _scratch)
+    threading.Thread(target=sharing.serve, args=lent, name="spark-lender", daemon=True).start()
+    if _session is not None:
+        surface.share()
 
 
-def _need_java(environ: Mapping[str, str]) -> None:
-    home = environ.get("JAVA_HOME")
-    if home and (Path(home) / "bin" / ("java.exe" if os.name == "nt" else "java")).is_file():
-        return
-    if shutil.which("java", path=environ.get("PATH")) is None:
-        raise UserError(
-            "spark needs Java 17 or newer: no `java` on the PATH and no JAVA_HOME; install a JDK, or set "
-            "spark_engine = sail"
-        )
-
-
-@contextmanager
-def _stderr_of_children(log: Path) -> Iterator[None]:
-    """Processes started meanwhile write their stderr to `log`: the JVM's banners would stand in the notebook's cell."""
-    with log.open("ab") as file:
-        sys.stderr.flush()
-        saved = os.dup(2)
-        os.dup2(file.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-
-
-def _why_not(error: Exception, log: Path) -> str:
-    with suppress(OSError):
-        lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip() and "WARN" not in line]
-        if lines:
-            return f"Spark did not start: {str(error).splitlines()[0]}\n" + "\n".join(lines[:10])
-    return f"Spark did not start: {error}"
+def _can_lend(settings: Settings) -> bool:
+    with suppress(UserError):
+        return sys.platform == "linux" and chosen_engine(settings.spark_engine) == "pyspark"
+    return False
 
 
 # --- other engines --------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from dbutils_local.files import Mounts
 from dbutils_local.paths import Places, Remote, locate
 from dbutils_local.settings import Settings
 from dbutils_local.spark.dialect import DEFAULT_CATALOG, PARQUET_NOTICE, Act, Means, Names, Plan, plan
+from dbutils_local.spark.shared_warehouse import SharedWarehouse
 from dbutils_local.spark.warehouse import Warehouse
 
 # What spark.conf.get answers for keys that notebooks read and only Databricks sets (survey, section 5).
@@ -43,13 +44,21 @@ _MARK = "_dbutils_local_original"
 _surface: Surface | None = None
 
 
-def apply(spark: Any, settings: Settings) -> Surface:
-    """Lay the surface over `spark`."""
+def apply(spark: Any, settings: Settings, shared: bool = False) -> Surface:
+    """Lay the surface over `spark`; `shared`: its JVM serves other processes too."""
     global _surface
     _surface = Surface(spark, settings)
+    if shared:
+        share()
     _wrap_all()
     _surface.warehouse.absorb()
     return _surface
+
+
+def share() -> None:
+    """From now on other processes use the JVM of this process's session too, if it has one."""
+    if _surface is not None:
+        _surface.warehouse = SharedWarehouse.of(_surface.warehouse)
 
 
 def local_path(path: str) -> str:

@@ -12,7 +12,8 @@ import pytest
 from dbutils_local.errors import MissingExtra, UserError
 from dbutils_local.settings import Settings
 from dbutils_local.spark import Lazy, install, mentions_spark
-from dbutils_local.spark.starting import chosen_engine, configuration
+from dbutils_local.spark.jvm import configuration, new_scratch
+from dbutils_local.spark.starting import chosen_engine
 
 
 @pytest.mark.parametrize(
@@ -90,15 +91,13 @@ def test_a_missing_engine_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_what_a_dead_process_left_is_swept_away(tmp_path: Path) -> None:
-    from dbutils_local.spark.starting import _scratch
-
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     left = tmp_path / f"{child.pid}-x"
     left.mkdir()
-    mine = _scratch(tmp_path)
+    mine = new_scratch(tmp_path)
     assert list(tmp_path.iterdir()) == [mine]
-    assert _scratch(tmp_path) != mine
+    assert new_scratch(tmp_path) != mine
 
 
 def test_an_unknown_engine_is_refused() -> None:
@@ -109,9 +108,9 @@ def test_an_unknown_engine_is_refused() -> None:
 def test_jars_of_delta_are_put_on_the_session(tmp_path: Path) -> None:
     (tmp_path / "jars").mkdir()
     with pytest.raises(UserError, match=r"no \.jar"):
-        configuration(Settings(home=tmp_path, delta_jars=tmp_path / "jars"), tmp_path)
+        configuration(Settings(home=tmp_path, delta_jars=tmp_path / "jars"))
     (tmp_path / "jars" / "delta-spark.jar").touch()
-    found = configuration(Settings(home=tmp_path, delta_jars=tmp_path / "jars", spark_conf={"spark.x": "1"}), tmp_path)
+    found = configuration(Settings(home=tmp_path, delta_jars=tmp_path / "jars", spark_conf={"spark.x": "1"}))
     assert found["spark.jars"].endswith("delta-spark.jar")
     assert found["spark.sql.catalog.spark_catalog"] == "org.apache.spark.sql.delta.catalog.DeltaCatalog"
     assert found["spark.x"] == "1"
