@@ -9,7 +9,6 @@ import os
 import platform
 import shutil
 import sys
-import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from dbutils_local.core.state import Failure
 from dbutils_local.executors.base import Failed, Stopped, TaskContext
 from dbutils_local.executors.program import Ended, run_program
 from dbutils_local.files import Mounts
+from dbutils_local.kernels.packages import see_parent
 from dbutils_local.paths import Places, to_local, workspace_candidates
 from dbutils_local.spec.tasks import Task
 
@@ -187,7 +187,7 @@ def _build(folder: Path, python: Path, wanted: Wanted, context: TaskContext) -> 
             return Stopped()
         if ended.code != 0:
             return _not_installed(wanted, ended, log)
-    _see_parent(python, folder)
+    see_parent(folder)
     (folder / _DONE).touch()
     return None
 
@@ -222,17 +222,6 @@ def _pip_steps(folder: Path, python: Path, wanted: Wanted) -> list[list[str]]:
         [sys.executable, "-m", "venv", *(["--without-pip"] if ours else []), str(folder)],
         [*pip, "install", *quiet, *wanted.arguments],
     ]
-
-
-def _see_parent(python: Path, folder: Path) -> None:
-    """Let the environment see the driver's packages behind its own, editable installs included.
-
-    `--system-site-packages` will not do: made from a venv's interpreter it shows the base interpreter's packages.
-    """
-    purelib = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
-    parents = dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib")))
-    lines = [f"import site; site.addsitedir({parent!r})\n" for parent in parents]
-    Path(purelib, "_parent.pth").write_text("".join(lines), "utf-8")
 
 
 def _pip_configuration() -> Mapping[str, str]:

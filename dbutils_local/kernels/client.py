@@ -17,9 +17,11 @@ from papermill.clientwrap import PapermillNotebookClient
 from dbutils_local.kernels.bootstrap import bootstrap_code, extension_names
 from dbutils_local.kernels.execution import GRACE, CellError, Ending, Execution
 from dbutils_local.kernels.kernel import Kernel, KernelFailed, zmq_poller
+from dbutils_local.kernels.packages import after_restart
 from dbutils_local.kernels.start import start_kernel
 
-EXIT, RESTART = "NotebookExit", "RestartPython"  # exception names by which the kernel side speaks to us
+# Exception names by which the kernel side speaks to us.
+EXIT, RESTART, RESTART_IN_RUN = "NotebookExit", "RestartPython", "RestartPythonInRun"
 ALIVE_EVERY = 1.0  # seconds between looks at a process that cannot tell of its death
 IOPUB_SILENCE = 30.0  # seconds to wait for the outputs of a cell that has answered
 
@@ -118,15 +120,23 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
             self.execution.ending = Ending.EXITED
             show_exit(cell, error.evalue)
             return False
-        if error.ename == RESTART:
-            cell.outputs = [output for output in cell.outputs if not _is_error(output, RESTART)]
+        if error.ename in (RESTART, RESTART_IN_RUN):
+            cell.outputs = [output for output in cell.outputs if not _is_error(output, error.ename)]
             self._restart()
-            return True
+            return error.ename == RESTART or self._run_on(cell, index)
         if self._is_allowed(cell, error.ename):
             return True
         run_hook(self.on_cell_error, cell=cell, cell_index=index, execute_reply={"content": content})
         self._fail(cell, index, error, Ending.FAILED)
         return False
+
+    def _run_on(self, cell: Any, index: int) -> bool:
+        """Run a cell again that goes on where a restart cut it; what it showed before stays above."""
+        shown = cell.outputs
+        try:
+            return self._run(cell, index)
+        finally:
+            cell.outputs[:0] = shown
 
     def _is_allowed(self, cell: Any, ename: str) -> bool:
         if self.force_raise_errors:
@@ -179,6 +189,7 @@ class NotebookClient(PapermillNotebookClient):  # type: ignore[misc]
 
     def _restart(self) -> None:
         self._close()
+        self.execution.kernel = after_restart(self.execution.kernel)
         self._begin()
 
     def _close(self) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PREFIX = "databricks_"
 _RUN_LINE = re.compile(r"get_ipython\(\)\.run_line_magic\('run', (?P<argument>.*)\)\s*\Z")
 REFUSED = ("conda", "profile", "oprofile")
+# Words of pip and uv that change what is installed.
+_CHANGES = frozenset({"install", "uninstall", "add", "remove", "sync"})
 _CELL_LANGUAGES = ("sql", "md", "sh", "fs", "scala", "r")
 
 
@@ -172,12 +174,12 @@ class Magics:
         return None
 
     def pip(self, line: str) -> None:
-        """IPython's %pip, except that a failure of pip fails the cell."""
+        """IPython's %pip, except that its failure fails the cell and a run installs for its notebook alone."""
         __tracebackhide__ = True
         self._install("pip", line)
 
     def uv(self, line: str) -> None:
-        """IPython's %uv, except that a failure of uv fails the cell."""
+        """IPython's %uv, except that its failure fails the cell and a run installs for its notebook alone."""
         __tracebackhide__ = True
         self._install("uv", line)
 
@@ -185,15 +187,23 @@ class Magics:
         import importlib
         import subprocess
 
+        from dbutils_local.kernels import packages
+
         __tracebackhide__ = True
         installer, names = self._installers[name], self._face.ip.user_ns
         if installer is None:
             raise UserError(f"%{name}: this IPython has no %{name}; use %pip")
+        own = packages.folder_of(self._face.session.environ) if _CHANGES & set(line.split()) else None
+        if own is not None:
+            packages.make(own)
+            packages.enter(own)
         names["_exit_code"] = 0
         installer(line)
         if code := names.get("_exit_code"):
             raise subprocess.CalledProcessError(code, f"{name} {line}")
         # What was just installed can be imported, though its folder was looked at before.
+        if own is not None:
+            packages.enter(own)
         importlib.invalidate_caches()
 
     def restart_python(self, line: str) -> None:

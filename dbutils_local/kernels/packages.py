@@ -1,0 +1,83 @@
+"""The packages a notebook installs for itself: an environment over the driver's own, gone when the notebook ends."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from dbutils_local.kernels.environment import VARIABLE
+from dbutils_local.kernels.kernel import KernelRequest
+
+_FOLDER = "packages"  # beside the birth file, and like it thrown away after the notebook
+
+
+def folder_of(environ: Mapping[str, str]) -> Path | None:
+    """Where the notebook of a process with this environment keeps its packages; None: nobody of ours started it."""
+    birth = environ.get(VARIABLE)
+    return Path(birth).parent / _FOLDER if birth else None
+
+
+def python_in(folder: Path) -> Path:
+    """The interpreter of an environment."""
+    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def make(folder: Path) -> None:
+    """An empty environment, with this process's packages behind its own; nothing where there is one already."""
+    if python_in(folder).exists():
+        return
+    import venv
+
+    venv.EnvBuilder(symlinks=sys.platform != "win32").create(folder)
+    see_parent(folder)
+
+
+def see_parent(folder: Path) -> None:
+    """Let an environment see this process's packages behind its own, editable installs included.
+
+    `--system-site-packages` will not do: made from a venv's interpreter it shows the base interpreter's packages.
+    """
+    lines = [f"import site; site.addsitedir({parent!r})\n" for parent in _parents()]
+    (_packages_of(folder) / "_parent.pth").write_text("".join(lines), "utf-8")
+
+
+def enter(folder: Path) -> None:
+    """Work in this environment from now on: what is imported, and what is started as `python` or sys.executable."""
+    ours, before = str(_packages_of(folder)), list(sys.path)
+    site.addsitedir(ours)
+    added = [entry for entry in sys.path if entry not in before]
+    parents = _parents()
+    place = next((index for index, entry in enumerate(before) if entry in parents or entry == ours), len(before))
+    sys.path[:] = [*before[:place], *added, *before[place:]]
+    sys.executable = str(python_in(folder))
+    os.environ["PATH"] = _before(os.environ, folder)
+
+
+def after_restart(request: KernelRequest) -> KernelRequest:
+    """The kernel that goes on after a restart: where packages were installed, in their environment's interpreter.
+
+    Not from the fork server: it has imported the driver's versions already.
+    """
+    folder = folder_of(request.environ)
+    if folder is None or not python_in(folder).exists():
+        return request
+    environ = dict(request.environ) | {"PATH": _before(request.environ, folder)}
+    return replace(request, environ=environ, python=python_in(folder))
+
+
+def _before(environ: Mapping[str, str], folder: Path) -> str:
+    programs, path = str(python_in(folder).parent), environ.get("PATH", os.defpath)
+    return path if path.split(os.pathsep)[0] == programs else os.pathsep.join((programs, path))
+
+
+def _parents() -> list[str]:
+    return list(dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib"))))
+
+
+def _packages_of(folder: Path) -> Path:
+    return Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
