@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -171,15 +172,20 @@ class Asking:
 
     # ------------------------------------------------------------ doing it
 
-    def create(self, *, launch_it: bool = False, max_concurrency: int = 0) -> int:
-        """Store the run and return its id; with `launch_it` it is driven by a process of its own."""
+    def create(self, *, max_concurrency: int = 0, hold: ExitStack | None = None) -> int:
+        """Store the run and return its id; with `hold` its lock is held until that is closed.
+
+        Over the job's max_concurrent_runs, where it says one, it is QUEUED or SKIPPED.
+        """
         ids = self.workspace.register(self.siblings.values())
         source = self._linked(ids)
         job_id = ids[self.source.key or self.source.name]
         row = self.workspace.submit(
             source,
-            launch_it=launch_it,
+            launch_it=False,
             job_id=job_id,
+            limit=self.source.settings.max_concurrent_runs if self.is_job else None,
+            hold=hold,
             run_type="JOB_RUN" if self.is_job else "SUBMIT_RUN",
             job_parameters=self.params,
             only=self.only,
@@ -190,13 +196,18 @@ class Asking:
         )
         return row.run_id
 
+    def drive(self, *, max_concurrency: int = 0, listeners: Sequence[Listener] = (), **driving: Any) -> RunState:
+        """Store the run and drive it to its end in this process; `driving` is for Workspace.drive."""
+        with ExitStack() as hold:
+            run_id = self.create(max_concurrency=max_concurrency, hold=hold)
+            return self.workspace.drive(run_id, listeners=listeners, is_held=True, **driving)
+
     def _crowd(self, job_id: int) -> Iterator[str]:
-        """A run asked for here and now neither waits nor is skipped as one of a stored job; that is told."""
-        limit = self.source.settings.max_concurrent_runs
-        limit = 1 if limit is None else limit
-        active = len(self.workspace.store.active_runs(job_id)) if self.is_job else 0
-        if active >= limit:
-            yield f"max_concurrent_runs: {limit}, and {active} of this job are active: this run did not wait for them"
+        """Databricks' own limit of one run stops nobody who did not write it; that other runs go on is told."""
+        asks = self.is_job and self.source.settings.max_concurrent_runs is None
+        active = len(self.workspace.store.active_runs(job_id)) if asks else 0
+        if active:
+            yield f"max_concurrent_runs is not given, and {active} of this job are active: this run did not wait"
 
     def _linked(self, ids: Mapping[str, int]) -> Source:
         """The job with `${resources.jobs.K.id}` replaced; the jobs it may start are stored under those ids."""
@@ -220,7 +231,7 @@ def run(
 ) -> RunResult:
     """Run a job, bundle, notebook or script to its end in this process; keyword arguments are those of Asking.of."""
     asking = Asking.of(spec, params={name: str(value) for name, value in (params or {}).items()}, **asked)
-    state = asking.workspace.drive(asking.create(), listeners=listeners)
+    state = asking.drive(listeners=listeners)
     return RunResult.of(state, asking.workspace.settings, epoch_ms())
 
 

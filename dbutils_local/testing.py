@@ -149,7 +149,7 @@ class Warm:
         from dbutils_local.result import RunResult
 
         self._servers = self._servers or ForkServers(asking.settings)
-        state = asking.workspace.drive(asking.create(), forkservers=self._servers)
+        state = asking.drive(forkservers=self._servers)
         return RunResult.of(state, asking.settings, epoch_ms())
 
     def close(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +82,7 @@ class Workspace:
         self.root = root
         self._cache: OrderedDict[int, tuple[int, RunState]] = OrderedDict()
         self._cache_lock = threading.Lock()
-        self._launcher: Callable[[int], object] = lambda run_id: launch.spawn(settings, run_id)
+        self._launcher: Callable[[int], int] = lambda run_id: launch.spawn(settings, run_id)
 
     @classmethod
     def open(cls, settings: Settings | None = None, root: Path | None = None) -> Workspace:
@@ -92,7 +94,7 @@ class Workspace:
         store = SqliteStore(known.database, locks=home / "locks")
         return cls(known, store, root or default_root(known))
 
-    def launch_with(self, launcher: Callable[[int], object]) -> None:
+    def launch_with(self, launcher: Callable[[int], int]) -> None:
         """Start detached runs through `launcher(run_id)`, for instance a warm fork server, not a new interpreter."""
         self._launcher = launcher
 
@@ -180,8 +182,8 @@ class Workspace:
         )
         with launch.mutex(self.store, job_id):
             row, created = self._create(source, RunAsked(**asked), job_id, "JOB_RUN", limit=_limit(settings))
-        if created and launch_it and row.life_cycle_state == LifeCycle.PENDING:
-            self._launcher(row.run_id)
+        if created and launch_it:
+            self.launch(row.run_id)
         return row
 
     def submit(
@@ -191,22 +193,49 @@ class Workspace:
         launch_it: bool = True,
         job_id: int | None = None,
         run_type: str = "SUBMIT_RUN",
+        limit: int | None = None,
+        hold: ExitStack | None = None,
         **asked: Any,
     ) -> RunSummary:
-        """Start a one-off run that belongs to no stored job."""
+        """Start a one-off run that belongs to no stored job; with a `limit` as run_now does of the job `job_id`.
+
+        With `hold` this process has the run's lock until that is closed: for a caller that drives it itself.
+        """
         known = source if isinstance(source, Source) else Source(source)
         if not known.settings.tasks:
             raise UserError("Run settings must be specified.")  # Databricks' own words (jobs reference, 6.7)
         number = job_id or self.store.new_ids(1)[0]
-        row, created = self._create(known, RunAsked(**asked), number, run_type, limit=None)
+        with launch.mutex(self.store, number) if limit is not None else nullcontext():
+            row, created = self._create(known, RunAsked(**asked), number, run_type, limit=limit, hold=hold)
         if created and launch_it:
-            self._launcher(row.run_id)
+            self.launch(row.run_id)
         return row
 
+    def launch(self, run_id: int) -> None:
+        """Have a run driven by a process of its own, unless it is queued or over."""
+        if self.store.summary(run_id).life_cycle_state != LifeCycle.PENDING:
+            return
+        try:
+            pid = self._launcher(run_id)
+        except BaseException:
+            self.store.claim(run_id, None)
+            raise
+        self.store.claim(run_id, pid)
+
     def _create(
-        self, source: Source, asked: RunAsked, job_id: int, run_type: str, limit: int | None
+        self,
+        source: Source,
+        asked: RunAsked,
+        job_id: int,
+        run_type: str,
+        limit: int | None,
+        hold: ExitStack | None = None,
     ) -> tuple[RunSummary, bool]:
         [run_id] = self.store.new_ids(1)
+        if hold is not None:
+            hold.enter_context(self.store.lock(run_id))
+        # Whoever looks from now on knows at once if this process dies before another drives the run.
+        self.store.claim(run_id, os.getpid())
         now = epoch_ms()
         created = RunCreated(
             now,
@@ -246,6 +275,8 @@ class Workspace:
         stored = self.store.create_run(summarize(state, row), events)
         if stored.run_id == run_id:
             self._told(state, tuple(events))
+        if hold is None and (stored.run_id != run_id or state.phase is not LifeCycle.PENDING):
+            self.store.claim(run_id, None)
         return stored, stored.run_id == run_id
 
     def _told(self, state: RunState, events: tuple[Event, ...]) -> None:
@@ -283,11 +314,15 @@ class Workspace:
         listeners: Iterable[Listener] = (),
         control: Control | None = None,
         forkservers: ForkServers | None = None,
+        is_held: bool = False,
     ) -> RunState:
         """Drive a run to its end in this process, then start what waited for it.
 
-        `forkservers` stay open for the caller's next run; without them the run starts and ends its own.
+        `forkservers` stay open for the caller's next run; without them the run starts and ends its own. With
+        `is_held` the caller holds the run's lock: a queued run then waits here for its turn.
         """
+        if is_held:
+            self.wait_for_turn(run_id, listeners, control)
         from dbutils_local.engine.conduct import conduct
 
         def begin_child(
@@ -311,10 +346,28 @@ class Workspace:
             listeners=listeners,
             control=control,
             forkservers=forkservers,
+            is_held=is_held,
         )
         self.start_queued(state.job_id)
         self.prune()
         return state
+
+    def wait_for_turn(self, run_id: int, listeners: Iterable[Listener] = (), control: Control | None = None) -> None:
+        """Return when a run whose lock this process holds is not queued, or not any more."""
+        state = self.state(run_id)
+        if state.phase is not LifeCycle.QUEUED:
+            return
+        heard = (self._told, *listeners)
+
+        def tell(now: RunState, events: tuple[Event, ...]) -> None:
+            for listener in heard:
+                listener(now, events)
+
+        for listener in listeners:
+            listener(state, ())
+        settings = JobSettings.model_validate(dict(state.settings))
+        inbox = (control or Control()).inbox
+        launch.wait_for_turn(self.store, run_id, _limit(settings), lambda: not inbox.empty(), tell)
 
     def prune(self) -> list[int]:
         """Forget runs older than `retention_days`, at most once an hour; returns their ids."""
@@ -348,7 +401,7 @@ class Workspace:
         with launch.mutex(self.store, job_id):
             called = launch.dequeue(self.store, job_id, _limit(settings), self._told)
         for run_id in called:
-            self._launcher(run_id)
+            self.launch(run_id)
 
     def cancel(self, run_id: int) -> None:
         """Cancel a run, or with a task run id that task; asynchronous, and nothing happens to what is final."""
@@ -408,8 +461,9 @@ class Workspace:
             # A cancel that came as the run ended was meant for that round, not for this one.
             self.store.take(run_id)
             self.store.append(run_id, [event], summarize(state, self.store.summary(run_id)))
+        self.store.claim(run_id, os.getpid())
         if launch_it:
-            self._launcher(run_id)
+            self.launch(run_id)
         return repair_id
 
     def _current(self, state: RunState, source: Source | None) -> tuple[JobSettings, Mapping[str, str]]:

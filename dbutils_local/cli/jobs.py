@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -163,7 +164,7 @@ def run_now(job_id: int, params: Sequence[str], no_wait: bool, output: str) -> N
             click.echo(f"run {row.run_id} is queued behind the job's active runs", err=True)
         echo_json({"run_id": row.run_id}) if output == "json" else click.echo(row.run_id)
         return
-    ended, interrupted = follow_here(workspace, row.run_id, quiet=False)
+    ended, interrupted = follow_here(partial(workspace.drive, row.run_id))
     show_end(workspace, ended, output)
     sys.exit(INTERRUPTED if interrupted else exit_code(ended))
 

@@ -39,19 +39,13 @@ class Progress(Protocol):
 
 
 @contextmanager
-def progress(quiet: bool = False) -> Iterator[Progress]:
+def progress() -> Iterator[Progress]:
     """The right display for where stderr goes."""
-    if quiet:
-        yield _silent
-    elif sys.stderr.isatty():
+    if sys.stderr.isatty():
         with _LiveTable() as table:
             yield table
     else:
         yield _Lines()
-
-
-def _silent(state: RunState, events: tuple[Event, ...] = ()) -> None:
-    return None
 
 
 class _Lines:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -90,17 +91,19 @@ def run(
     )
     for warning in asking.warnings:
         click.echo(f"warning: {warning}", err=True)
-    run_id = asking.create(max_concurrency=max_concurrency)
-    state, interrupted = follow_here(asking.workspace, run_id, quiet=False)
+    state, interrupted = follow_here(partial(asking.drive, max_concurrency=max_concurrency))
     show_end(asking.workspace, state, output)
     sys.exit(INTERRUPTED if interrupted else exit_code(state))
 
 
-def follow_here(workspace: Workspace, run_id: int, *, quiet: bool) -> tuple[RunState, bool]:
-    """Drive a run in this process, showing its progress; Ctrl-C cancels it. Returns its end, and if that happened."""
+def follow_here(drive: Callable[..., RunState]) -> tuple[RunState, bool]:
+    """Drive a run in this process, showing its progress; Ctrl-C cancels it. Returns its end, and if that happened.
+
+    `drive` takes `listeners` and `control`, as Workspace.drive does.
+    """
     control = Control()
-    with interruptible(control) as interrupts, progress(quiet) as show:
-        state = workspace.drive(run_id, listeners=[show], control=control)
+    with interruptible(control) as interrupts, progress() as show:
+        state = drive(listeners=[show], control=control)
     return state, bool(interrupts)
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -268,7 +269,7 @@ def repair(
         source=intake.again(state.origin),
         launch_it=False,
     )
-    ended, interrupted = follow_here(workspace, run_id, quiet=False)
+    ended, interrupted = follow_here(partial(workspace.drive, run_id))
     show_end(workspace, ended, output)
     sys.exit(INTERRUPTED if interrupted else exit_code(ended))
 

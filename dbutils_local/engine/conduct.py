@@ -40,8 +40,12 @@ def conduct(
     listeners: Iterable[Listener] = (),
     control: Control | None = None,
     forkservers: ForkServers | None = None,
+    is_held: bool = False,
 ) -> RunState:
-    """Drive a run to its end in this process. A child job's run shares its parent's fork servers."""
+    """Drive a run to its end in this process; with `is_held` the caller has its lock.
+
+    A child job's run shares its parent's fork servers.
+    """
     with ExitStack() as stack:
         servers = forkservers or stack.enter_context(ForkServers(settings))
         notifier = stack.enter_context(Notifier(settings))
@@ -82,6 +86,7 @@ def conduct(
             slots=servers.slots,
             listeners=[notifier.hear, servers.hear, *listeners],
             control=control,
+            is_held=is_held,
         )
 
 

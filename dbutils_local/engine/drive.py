@@ -317,12 +317,14 @@ def drive(
     slots: int,
     listeners: Iterable[Listener] = (),
     control: Control | None = None,
+    is_held: bool = False,
 ) -> RunState:
     """Drive a stored run to its end in this process, return its final state; InvalidState if another process does.
 
-    `slots` task runs go on at once, unless the run itself was asked for with a `max_concurrency`.
+    `slots` task runs go on at once, unless the run itself was asked for with a `max_concurrency`. With `is_held` the
+    caller holds the run's lock.
     """
-    with _held(store, run_id):
+    with contextlib.nullcontext() if is_held else _held(store, run_id):
         state = machine.fold(event for _, event in store.events(run_id))
         if state.is_final:
             return state

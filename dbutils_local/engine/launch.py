@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from functools import partial
 from typing import IO
 
 from dbutils_local.core import machine
@@ -20,10 +21,12 @@ from dbutils_local.engine.summary import summarize
 from dbutils_local.settings import PREFIX, Settings
 from dbutils_local.store.records import Request, RunStore, RunSummary
 
-# A run that waits for its process this long after it was created or repaired has none (ms).
+# A run that waits this long (ms) after it was created or repaired for a process that nobody named has none.
 LAUNCH_GRACE = 30_000
 # Databricks keeps a queued run for 48 hours (jobs reference, 5.6).
 QUEUE_WAIT = 48 * 3600 * 1000
+# How often a process that waits for its run's turn looks, in seconds.
+TURN_INTERVAL = 0.5
 
 
 class Admission(Enum):
@@ -91,17 +94,20 @@ def bury_dead(
 def _looked_at(store: RunStore, summary: RunSummary, told: Listener, now: int) -> RunSummary:
     if LifeCycle(summary.life_cycle_state).is_final:
         return summary
-    if summary.life_cycle_state == LifeCycle.QUEUED:
+    if summary.life_cycle_state == LifeCycle.QUEUED and store.is_claimed(summary.run_id) is not False:
         return _expire(store, summary, told, now)
-    if (
-        summary.life_cycle_state == LifeCycle.PENDING
-        and now - max(summary.created_at, summary.updated_at) < LAUNCH_GRACE
-    ):
+    if summary.life_cycle_state == LifeCycle.PENDING and _is_awaited(store, summary, now):
         return summary
     if store.is_driven(summary.run_id):
         return summary
     buried = _write(store, summary.run_id, lambda state: [RunAbandoned(now, _death_note(state))], told)
     return buried or store.summary(summary.run_id)
+
+
+def _is_awaited(store: RunStore, summary: RunSummary, now: int) -> bool:
+    """Whether the process of a run that has none yet may still come, however slowly it starts."""
+    claimed = store.is_claimed(summary.run_id)
+    return claimed or (claimed is None and now - max(summary.created_at, summary.updated_at) < LAUNCH_GRACE)
 
 
 def _death_note(state: RunState) -> str:
@@ -114,10 +120,11 @@ def _death_note(state: RunState) -> str:
 def _expire(store: RunStore, summary: RunSummary, told: Listener, now: int) -> RunSummary:
     if now - summary.created_at < QUEUE_WAIT:
         return summary
-    message = "Skipping this run because it waited in the queue for more than 48 hours."
-    return _write(store, summary.run_id, lambda state: [RunSkipped(now, message)], told) or store.summary(
-        summary.run_id
-    )
+    return _write(store, summary.run_id, lambda state: [_expired(now)], told) or store.summary(summary.run_id)
+
+
+def _expired(now: int) -> RunSkipped:
+    return RunSkipped(now, "Skipping this run because it waited in the queue for more than 48 hours.")
 
 
 def _write(
@@ -125,22 +132,30 @@ def _write(
 ) -> RunSummary | None:
     """Become the writer of an undriven run for a moment; None if somebody drives it after all or it is final."""
     with store.lock(run_id) as mine:
-        if not mine:
-            return None
-        state = machine.fold(event for _, event in store.events(run_id))
-        if state.is_final:
-            return None
-        events = decide(state)
-        for event in events:
-            machine.apply(state, event)
-        while more := machine.consequences(state, epoch_ms()):
-            for event in more:
-                machine.apply(state, event)
-            events += more
-        summary = summarize(state, store.summary(run_id))
-        store.append(run_id, events, summary)
-    told(state, tuple(events))
+        written = _write_as_driver(store, run_id, decide) if mine else None
+    if written is None:
+        return None
+    told(*written)
     return store.summary(run_id)
+
+
+def _write_as_driver(
+    store: RunStore, run_id: int, decide: Callable[[RunState], list[Event]]
+) -> tuple[RunState, tuple[Event, ...]] | None:
+    """Record what is decided and what follows from it, while the run's lock is held; None if that is nothing."""
+    state = machine.fold(event for _, event in store.events(run_id))
+    if state.is_final:
+        return None
+    if not (events := decide(state)):
+        return None
+    for event in events:
+        machine.apply(state, event)
+    while more := machine.consequences(state, epoch_ms()):
+        for event in more:
+            machine.apply(state, event)
+        events += more
+    store.append(run_id, events, summarize(state, store.summary(run_id)))
+    return state, tuple(events)
 
 
 def cancel(store: RunStore, run_id: int, key: str | None = None, told: Listener = _nobody) -> None:
@@ -152,10 +167,35 @@ def cancel(store: RunStore, run_id: int, key: str | None = None, told: Listener 
         store.post(Request(run_id, "cancel", {"key": key} if key else {}))
 
 
+def wait_for_turn(store: RunStore, run_id: int, limit: int, is_cancelled: Callable[[], bool], told: Listener) -> None:
+    """Return when a queued run may start, or is over; the caller holds its lock, so that nobody else starts it."""
+    while (row := store.summary(run_id)).life_cycle_state == LifeCycle.QUEUED:
+        with mutex(store, row.job_id):
+            is_over = is_cancelled() or bool(store.take(run_id))
+            written = _write_as_driver(store, run_id, partial(_turn, store, row, limit, is_over))
+        if written is None:
+            time.sleep(TURN_INTERVAL)
+        else:
+            told(*written)
+
+
+def _turn(store: RunStore, row: RunSummary, limit: int, is_cancelled: bool, state: RunState) -> list[Event]:
+    now = epoch_ms()
+    if is_cancelled:
+        return [CancelRequested(now, None)]
+    if now - row.created_at >= QUEUE_WAIT:
+        return [_expired(now)]
+    return [RunDequeued(now)] if row.run_id in _called(store, row.job_id, limit, _nobody) else []
+
+
 def dequeue(store: RunStore, job_id: int, limit: int, told: Listener = _nobody) -> list[int]:
     """Take out of a job's queue the runs that may start now, oldest first; the caller launches them."""
+    called = _called(store, job_id, limit, told)
+    return [run_id for run_id in called if _write(store, run_id, lambda _: [RunDequeued(epoch_ms())], told)]
+
+
+def _called(store: RunStore, job_id: int, limit: int, told: Listener) -> list[int]:
     rows = bury_dead(store, store.active_runs(job_id), told)
     waiting = [row.run_id for row in rows if row.life_cycle_state == LifeCycle.QUEUED]
     active = sum(not LifeCycle(row.life_cycle_state).is_final for row in rows) - len(waiting)
-    called = waiting[: max(0, limit - active)]
-    return [run_id for run_id in called if _write(store, run_id, lambda _: [RunDequeued(epoch_ms())], told)]
+    return waiting[: max(0, limit - active)]

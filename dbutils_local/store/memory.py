@@ -12,6 +12,7 @@ from typing import Any
 from dbutils_local.core.events import Event, TaskStarted, TaskStubbed
 from dbutils_local.core.state import FINAL
 from dbutils_local.errors import AlreadyExists, NotFound
+from dbutils_local.store.claims import identity, is_alive
 from dbutils_local.store.paging import Cursor, Place, page_of
 from dbutils_local.store.records import JobRecord, Page, Request, RunFilter, RunSummary, T
 
@@ -30,6 +31,7 @@ class MemoryStore:
         self._jobs: dict[int, JobRecord] = {}
         self._mailbox: list[Request] = []
         self._driven: set[int] = set()
+        self._claims: dict[int, str] = {}
         self._seen: set[tuple[str, str]] = set()
         self._notes: dict[str, str] = {}
 
@@ -158,6 +160,8 @@ class MemoryStore:
         with self._mutex:
             mine = run_id not in self._driven
             self._driven.add(run_id)
+            if mine:
+                self._claims.pop(run_id, None)
         try:
             yield mine
         finally:
@@ -168,6 +172,17 @@ class MemoryStore:
     def is_driven(self, run_id: int) -> bool:
         with self._mutex:
             return run_id in self._driven
+
+    def claim(self, run_id: int, pid: int | None) -> None:
+        with self._mutex:
+            self._claims.pop(run_id, None)
+            if pid is not None:
+                self._claims[run_id] = identity(pid)
+
+    def is_claimed(self, run_id: int) -> bool | None:
+        with self._mutex:
+            said = self._claims.get(run_id)
+        return None if said is None else is_alive(said)
 
     def remember(self, scope: str, keys: Iterable[str]) -> list[str]:
         with self._mutex:

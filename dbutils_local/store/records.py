@@ -163,6 +163,14 @@ class RunStore(Protocol):
         """Whether a living process holds the run's lock."""
         ...
 
+    def claim(self, run_id: int, pid: int | None) -> None:
+        """Say which process is to drive a run, or that none is; forgotten when the run's lock is taken."""
+        ...
+
+    def is_claimed(self, run_id: int) -> bool | None:
+        """Whether the process that is to drive a run lives; None: nobody said which one it is."""
+        ...
+
     def remember(self, scope: str, keys: Iterable[str]) -> list[str]:
         """Add keys to a named persistent set and return those that were new (file-arrival's seen set)."""
         ...

@@ -21,6 +21,7 @@ from dbutils_local.core.events import Event, TaskStarted, TaskStubbed, from_json
 from dbutils_local.core.state import FINAL
 from dbutils_local.errors import AlreadyExists, DbutilsLocalError, HomeUnusable, NotFound
 from dbutils_local.store import locks as file_locks
+from dbutils_local.store.claims import ClaimFolder
 from dbutils_local.store.paging import Cursor, page_of
 from dbutils_local.store.records import JobRecord, Page, Request, RunFilter, RunSummary
 
@@ -77,6 +78,7 @@ class SqliteStore:
     def __init__(self, path: Path, *, locks: Path) -> None:
         self._path = path
         self._locks = file_locks.LockFolder(locks)
+        self._claims = ClaimFolder(locks)
         self._connections = _Connections(path)
         # A store that is forgotten rather than closed leaves no open file behind.
         weakref.finalize(self, self._connections.close)
@@ -237,10 +239,30 @@ class SqliteStore:
         return [Request(run_id, kind, json.loads(body)) for kind, body in rows]
 
     def lock(self, run_id: int) -> AbstractContextManager[bool]:
-        return self._locks.hold(str(run_id))
+        return self._hold(str(run_id))
+
+    @contextmanager
+    def _hold(self, name: str) -> Iterator[bool]:
+        with self._locks.hold(name) as mine:
+            try:
+                if mine:
+                    self._claims.drop(name)
+                yield mine
+            finally:
+                if mine:
+                    self._claims.drop(name)
 
     def is_driven(self, run_id: int) -> bool:
         return self._locks.is_held(str(run_id))
+
+    def claim(self, run_id: int, pid: int | None) -> None:
+        if pid is None:
+            self._claims.drop(str(run_id))
+        else:
+            self._claims.put(str(run_id), pid)
+
+    def is_claimed(self, run_id: int) -> bool | None:
+        return self._claims.stands(str(run_id))
 
     def remember(self, scope: str, keys: Iterable[str]) -> list[str]:
         with self._write() as db:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dbutils_local.core.state import LifeCycle
 from dbutils_local.errors import UserError
 
 if TYPE_CHECKING:
     import click
 
     from dbutils_local.asking import Asking
+    from dbutils_local.core.events import Event
+    from dbutils_local.core.state import RunState
     from dbutils_local.result import RunResult
     from jupyter_ext.kernel.face import Face
 
@@ -40,11 +44,29 @@ def _run(face: Face, words: Sequence[str], cell: str | None) -> RunResult:
     asking, concurrency = asked(face, words, cell)
     for problem in asking.warnings:
         print(f"warning: {problem}", file=sys.stderr)
-    run_id = asking.create(launch_it=True, max_concurrency=concurrency)
-    state = follow(face.ip, asking.workspace, run_id)
+    state = follow(face.ip, asking.workspace, _started(asking, concurrency))
     result = RunResult.of(state, asking.workspace.settings, epoch_ms())
     face.was_shown(result)
     return result
+
+
+def _started(asking: Asking, concurrency: int) -> int:
+    """The id of the run, which a process of its own drives; a queued one waits here for its turn."""
+    with ExitStack() as hold:
+        run_id = asking.create(max_concurrency=concurrency, hold=hold)
+        try:
+            asking.workspace.wait_for_turn(run_id, [_say_queued])
+        except KeyboardInterrupt:
+            hold.close()
+            asking.workspace.cancel(run_id)
+            raise
+    asking.workspace.launch(run_id)
+    return run_id
+
+
+def _say_queued(state: RunState, events: tuple[Event, ...]) -> None:
+    if state.phase is LifeCycle.QUEUED:
+        print(f"run {state.run_id}: {state.message}", file=sys.stderr, flush=True)
 
 
 def asked(face: Face, words: Sequence[str], cell: str | None) -> tuple[Asking, int]:

@@ -81,15 +81,16 @@ def test_a_task_whose_extra_is_missing_stops_the_run_before_it_starts(
     assert said("run", "job.json", "--stub", "d").exit_code == 0
 
 
-def test_a_run_that_does_not_wait_for_the_others_of_its_job_says_so(folder: Path) -> None:
+def test_a_run_that_the_jobs_own_limit_skips_is_no_success(folder: Path) -> None:
     write(
         folder,
         {"task_key": "c", "condition_task": {"op": "EQUAL_TO", "left": "a", "right": "a"}},
         max_concurrent_runs=0,
     )
     told = said("run", "job.json")
-    assert told.exit_code == 0
-    assert "max_concurrent_runs: 0" in told.stdout
+    assert told.exit_code == 1
+    assert "SKIPPED" in told.stdout
+    assert "the limit of 0 maximum concurrent runs has been reached" in told.stdout
 
 
 def test_a_loop_over_what_does_not_run_here_is_refused_before_the_run(folder: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -231,6 +234,21 @@ def test_a_run_has_one_driver_at_a_time(store: RunStore) -> None:
     assert not store.is_driven(1)
     with store.lock(1) as mine:
         assert mine
+
+
+def test_who_is_to_drive_a_run_is_known_until_its_lock_is_taken(store: RunStore) -> None:
+    assert store.is_claimed(1) is None
+    store.claim(1, os.getpid())
+    assert store.is_claimed(1) is True
+    assert store.is_claimed(2) is None
+    with store.lock(1):
+        assert store.is_claimed(1) is None
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    store.claim(1, ended.pid)
+    ended.wait()
+    assert store.is_claimed(1) is False
+    store.claim(1, None)
+    assert store.is_claimed(1) is None
 
 
 def test_a_named_set_tells_what_was_new(store: RunStore) -> None:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import threading
 from typing import Any
 
 import pytest
 
 from dbutils_local.core import machine
-from dbutils_local.core.events import Event, RunCreated, RunDequeued, RunQueued, RunStarted, TaskStarted, TaskSucceeded
+from dbutils_local.core.events import (
+    Event,
+    RunCreated,
+    RunDequeued,
+    RunFinished,
+    RunQueued,
+    RunStarted,
+    TaskStarted,
+    TaskSucceeded,
+)
+from dbutils_local.core.state import Result
 from dbutils_local.engine import launch
 from dbutils_local.engine.launch import LAUNCH_GRACE, QUEUE_WAIT, Admission, admit
 from dbutils_local.engine.summary import summarize
@@ -73,6 +87,55 @@ def test_a_new_run_has_time_to_get_its_process():
     assert launch.bury_dead(store, [row], now=lambda: CREATED + LAUNCH_GRACE - 1) == [row]
     [after] = launch.bury_dead(store, [row], now=lambda: CREATED + LAUNCH_GRACE)
     assert after.life_cycle_state == "INTERNAL_ERROR"
+
+
+def test_a_run_whose_named_process_lives_is_waited_for_however_slowly_it_starts():
+    store = MemoryStore()
+    row = stored(store, 1)
+    store.claim(1, os.getpid())
+    assert launch.bury_dead(store, [row], now=lambda: CREATED + 10 * LAUNCH_GRACE) == [row]
+
+
+@pytest.mark.parametrize("queued", [(), (RunQueued(1_001, "full"),)])
+def test_a_run_whose_named_process_is_gone_is_dead_at_once(queued: tuple[Event, ...]):
+    store = MemoryStore()
+    row = stored(store, 1, *queued)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    store.claim(1, ended.pid)
+    ended.wait()
+    [after] = launch.bury_dead(store, [row], now=lambda: CREATED + 1)
+    assert after.life_cycle_state == "INTERNAL_ERROR"
+
+
+def test_who_waits_for_a_turn_gets_it_when_those_before_have_ended():
+    store, told = MemoryStore(), []
+    recently(store, 1, RunStarted(1_001))
+    recently(store, 2, RunQueued(1_001, "full"))
+    with store.lock(1), store.lock(2):
+        waiting = threading.Thread(
+            target=launch.wait_for_turn, args=(store, 2, 1, lambda: False, lambda state, events: told.extend(events))
+        )
+        waiting.start()
+        # Nobody else takes it out of the queue meanwhile.
+        assert launch.dequeue(store, 7, 2) == []
+        state = machine.fold(event for _, event in store.events(1))
+        finished = [RunFinished(1_002, Result.SUCCESS)]
+        machine.apply(state, finished[0])
+        store.append(1, finished, summarize(state, store.summary(1)))
+        waiting.join(60)
+    assert store.summary(2).life_cycle_state == "PENDING"
+    assert [type(event).__name__ for event in told] == ["RunDequeued"]
+
+
+@pytest.mark.parametrize("by_letter", [True, False])
+def test_who_waits_for_a_turn_can_be_cancelled(by_letter: bool):
+    store = MemoryStore()
+    recently(store, 1, RunQueued(1_001, "full"))
+    with store.lock(1):
+        if by_letter:
+            launch.cancel(store, 1)
+        launch.wait_for_turn(store, 1, 0, lambda: not by_letter, lambda state, events: None)
+    assert store.summary(1).result_state == "CANCELED"
 
 
 def test_a_run_that_left_the_queue_late_has_time_too():

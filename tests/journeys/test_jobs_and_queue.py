@@ -89,6 +89,48 @@ def test_over_the_limit_a_run_is_skipped_or_waits(bench: Bench, queue: bool) -> 
     assert until(lambda: ended_run(bench, first))["state"]["result_state"] == "SUCCESS"
 
 
+@pytest.mark.parametrize("asked", ["queue", "skip", "nothing"])
+def test_a_run_here_and_now_keeps_to_the_limit_its_job_gives(bench: Bench, asked: str) -> None:
+    go_on = str(bench.folder / "go_on.txt")
+    wait = bench.write("wait.py", f"import os, time\nwhile not os.path.exists({go_on!r}):\n    time.sleep(0.05)\n")
+    said = {"queue": {"enabled": asked == "queue"}} | ({} if asked == "nothing" else {"max_concurrent_runs": 1})
+    bench.job("wait.json", {"task_key": "wait", "spark_python_task": {"python_file": str(wait)}}, **said)
+    first = bench.start("run", "wait.json")
+    until(lambda: any("wait.py" in line for line in bench.commands().values()))
+    second = bench.start("run", "wait.json", "-o", "json")
+    assert second.stderr is not None
+    if asked == "queue":
+        assert "Queued due to reaching maximum concurrent runs of 1" in second.stderr.readline()
+    if asked == "nothing":
+        until(lambda: sum("wait.py" in line for line in bench.commands().values()) == 2)
+    if asked != "skip":
+        (bench.folder / "go_on.txt").touch()
+    ended = json.loads(second.communicate(timeout=120)[0])
+    (bench.folder / "go_on.txt").touch()
+    first.communicate(timeout=120)
+    assert first.returncode == 0
+    assert ended["state"]["life_cycle_state"] == ("SKIPPED" if asked == "skip" else "TERMINATED")
+    assert second.returncode == (1 if asked == "skip" else 0)
+
+
+def test_a_queued_run_here_and_now_is_cancelled_from_elsewhere(bench: Bench) -> None:
+    go_on = str(bench.folder / "go_on.txt")
+    wait = bench.write("wait.py", f"import os, time\nwhile not os.path.exists({go_on!r}):\n    time.sleep(0.05)\n")
+    task = {"task_key": "wait", "spark_python_task": {"python_file": str(wait)}}
+    bench.job("wait.json", task, max_concurrent_runs=1, queue={"enabled": True})
+    first = bench.start("run", "wait.json")
+    until(lambda: any("wait.py" in line for line in bench.commands().values()))
+    second = bench.start("run", "wait.json", "-o", "json")
+    assert second.stderr is not None
+    assert "Queued" in second.stderr.readline()
+    assert bench("runs", "cancel", max(bench.run_ids())).code == 0
+    assert json.loads(second.communicate(timeout=120)[0])["state"]["result_state"] == "CANCELED"
+    assert second.returncode == 1
+    (bench.folder / "go_on.txt").touch()
+    first.communicate(timeout=120)
+    assert first.returncode == 0
+
+
 def test_jobs_are_stored_with_the_folder_their_paths_count_from(shared: Bench, stored: int) -> None:
     shared.notebook("deep/down/here.py", "dbutils.notebook.exit('here')")
     shared.write(
