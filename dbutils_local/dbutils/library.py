@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 from dbutils_local.dbutils.help import Helpful
@@ -11,11 +12,19 @@ if TYPE_CHECKING:
     from dbutils_local.dbutils.session import Session
 
 
-class RestartPython(Exception):
-    """Python is to start afresh; who runs the notebook knows this class by name and goes on with the next cell."""
+class RestartPython(BaseException):
+    """Python is to start afresh; who runs the notebook knows this class by name and goes on with the next cell.
 
-    def __init__(self) -> None:
+    No Exception: on Databricks the process ends, whatever `except` stands around the call.
+    """
+
+    def __init__(self, rest: Iterable[tuple[str, int]] = ()) -> None:
         super().__init__("Python starts afresh: variables and imports are gone, widgets and parameters stay")
+        self.rest = list(rest)  # notebooks that came in by %run, the outermost first, and the cell each goes on with
+
+
+class RestartPythonInRun(RestartPython):
+    """The same, asked for by a notebook that came in by %run and has more cells: the %run is run again, for those."""
 
 
 class LibraryUtils(Helpful):
@@ -28,7 +37,7 @@ class LibraryUtils(Helpful):
 
     def restartPython(self) -> NoReturn:
         """Drop every variable and import; the next cell runs in a fresh process."""
-        self._session.keep_widgets()
+        self._session.keep()
         raise RestartPython
 
     def install(self, path: str) -> NoReturn:

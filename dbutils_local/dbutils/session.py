@@ -6,10 +6,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dbutils_local.dbutils.exits import Exits
 from dbutils_local.dbutils.widgets import Widgets
@@ -33,6 +33,9 @@ class Session:
         self.redactor = Redactor()
         self.exits = Exits()
         self.widgets = Widgets(birth.parameters, self.notice)
+        self.rest: list[
+            tuple[str, int]
+        ] = []  # where notebooks that come in by %run go on after a restart, outermost first
         self._take_saved_widgets()
         self._outbox = Outbox(birth.outbox) if birth.outbox is not None else None
         self._take_over()
@@ -72,16 +75,31 @@ class Session:
 
             self.widgets.restore(saved_widgets(self.birth.notebook_file, is_job=self.birth.job is not None))
 
-    def keep_widgets(self) -> None:
-        """Leave the widgets beside the outbox for the process that goes on after a restart (reference 6.4)."""
+    def keep(self, rest: Sequence[tuple[str, int]] = ()) -> None:
+        """Leave what the process after a restart goes on with beside the outbox (reference 6.4)."""
         if self._restart_file is not None:
             with os.fdopen(os.open(self._restart_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                json.dump(self.widgets.kept(), file)
+                json.dump(self.kept(rest), file)
+
+    def kept(self, rest: Sequence[tuple[str, int]] = ()) -> dict[str, Any]:
+        """What goes over into the process after a restart, as JSON-like values."""
+        return self.widgets.kept() | {"rest": list(rest)}
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Take over what `kept` gave in the process before."""
+        self.widgets.restore(kept)
+        self.rest = [(path, cell) for path, cell in kept["rest"]]
+
+    def goes_on_at(self, path: Path) -> int:
+        """The cell with which the notebook at `path` goes on: its first, unless a restart came in the middle of it."""
+        if self.rest and self.rest[0][0] == str(path):
+            return self.rest.pop(0)[1]
+        return 0
 
     def _take_over(self) -> None:
         if self._restart_file is None or not self._restart_file.is_file():
             return
-        self.widgets.restore(json.loads(self._restart_file.read_text("utf-8")))
+        self.restore(json.loads(self._restart_file.read_text("utf-8")))
         self._restart_file.unlink()
         # Which secrets the process before had fetched is not written anywhere.
         from dbutils_local.secrets import Vault
@@ -90,7 +108,7 @@ class Session:
 
     @property
     def _restart_file(self) -> Path | None:
-        return self.birth.outbox.with_name("widgets.json") if self.birth.outbox is not None else None
+        return self.birth.outbox.with_name("restart.json") if self.birth.outbox is not None else None
 
     def say(self, saying: Saying) -> None:
         """Tell the driver, if there is one."""

@@ -122,8 +122,10 @@ class Bar:
             case OnChange.NOTHING:
                 pass
 
-    def restart(self, then: str, is_ending: Callable[[], bool]) -> bool:
+    def restart(self, then: str, is_ending: Callable[[], bool], again: bool = False) -> bool:
         """Have the frontend restart this kernel, run `then` in it, and go on with the cells that wait.
+
+        With `again` the cell that asked comes first, once more.
 
         Returns when `is_ending()`: until then this cell keeps the waiting ones from running in the old process. False
         if there is no frontend of ours, or it does not do it in time.
@@ -132,7 +134,7 @@ class Bar:
             return False
         # A server interrupts before it shuts down, and may do so while the order is still being sent.
         with _counting_interrupts() as interrupts:
-            self._say({"restart": {"code": then, "cell": self._cell}})
+            self._say({"restart": {"code": then, "cell": self._cell, "again": again}})
             return _wait(is_ending, interrupts)
 
     def _say(self, data: dict[str, Any]) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import html
+import linecache
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbutils_local.dbutils.exits import NotebookExit
 from dbutils_local.dbutils.java import JavaError
-from dbutils_local.dbutils.library import RestartPython
+from dbutils_local.dbutils.library import RestartPython, RestartPythonInRun
 from dbutils_local.errors import DbutilsLocalError
 
 if TYPE_CHECKING:
@@ -39,7 +42,8 @@ def catch_endings(face: Face, undo: ExitStack) -> None:
             case NotebookExit():
                 show_exit(ip, face.session.redactor.redact(error.value))
             case RestartPython():
-                restart(face)
+                tell_of_unrun(face, _statements_after(trace))
+                restart(face, error)
             case _:
                 show_to_the_callers_line(shell, kind, error, trace)
 
@@ -105,7 +109,28 @@ def show_exit(ip: Any, value: str) -> None:
     display(bundle, raw=True)
 
 
-def restart(face: Face) -> None:
+def tell_of_unrun(face: Face, statements: int) -> None:
+    """Say that a restart ended its cell before `statements` of it were run."""
+    if statements:
+        face.session.notice(
+            f"Python restarts, which ends this cell: {statements} statement{'s' * (statements > 1)} after "
+            "restartPython() did not run; put what follows a restart into the next cell"
+        )
+
+
+def _statements_after(trace: TracebackType | None) -> int:
+    """How many statements of the cell that `trace` comes from stand below the one that raised."""
+    while trace is not None and _is_inside(trace):
+        trace = trace.tb_next
+    if trace is None:
+        return 0
+    source = "".join(linecache.getlines(trace.tb_frame.f_code.co_filename))
+    with contextlib.suppress(SyntaxError):
+        return sum(statement.lineno > trace.tb_lineno for statement in ast.parse(source).body)
+    return 0
+
+
+def restart(face: Face, error: RestartPython) -> None:
     """Start Python afresh: in a run the runner does it; in JupyterLab the labextension, which runs what waits."""
     if not face.is_interactive:
         return
@@ -113,7 +138,8 @@ def restart(face: Face) -> None:
         print("Python restarts: variables and imports are gone, widgets stay.", flush=True)
         # What waits in this process's queue runs in the next one, whatever interrupts the rest of this cell.
         face.ip.input_transformers_cleanup.append(lambda lines: [] if face.ip.exit_now else lines)
-        if face.bar.restart(revival(face), lambda: bool(face.ip.exit_now)):
+        again = isinstance(error, RestartPythonInRun)
+        if face.bar.restart(revival(face, error.rest), lambda: bool(face.ip.exit_now), again):
             return
     if getattr(face.ip, "kernel", None) is not None:
         print("Python restarts: variables and imports are gone. Run %load_ext dbutils_local again, then go on below.")
@@ -132,7 +158,7 @@ def _refuse_what_waits(lines: list[str]) -> list[str]:
     raise UsageError("Python restarts: this cell was not run. Run it again in the fresh process.")
 
 
-def revival(face: Face) -> str:
+def revival(face: Face, rest: Sequence[tuple[str, int]] = ()) -> str:
     """Code that makes a fresh kernel know the widgets as they are now (reference 6.4: they survive)."""
-    kept = face.session.widgets.kept()
+    kept = face.session.kept(rest)
     return f"import jupyter_ext.kernel.session; jupyter_ext.kernel.session.revive({kept!r})"

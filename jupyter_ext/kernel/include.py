@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dbutils_local.dbutils.library import RestartPython, RestartPythonInRun
 from dbutils_local.errors import UserError
 from dbutils_local.notebooks import (
     Cell,
@@ -25,6 +26,7 @@ from dbutils_local.notebooks import (
     read,
     resolve,
 )
+from jupyter_ext.kernel.endings import tell_of_unrun
 
 if TYPE_CHECKING:
     from jupyter_ext.kernel.face import Face
@@ -49,14 +51,32 @@ async def include(face: Face, line: str) -> None:
     caller = face.including[-1] if face.including else session.birth.notebook_file or Path.cwd() / "Untitled"
     path = resolve(call.path, caller=caller, root=session.birth.workspace_root).resolve()
     pieces = pieces_of(path)
-    with _entered(face, path), session.widgets.bind(_arguments(face, call)):
-        for piece in pieces:
-            face.prepare(piece.source)
-            try:
-                await run_piece(face, piece)
-            except Exception as error:
-                _name_the_place(error, piece, path)
-                raise
+    try:
+        with _entered(face, path), session.widgets.bind(_arguments(face, call)):
+            await _run_pieces(face, path, pieces)
+    except RestartPython as error:
+        if face.including or not error.rest:
+            raise
+        session.keep(error.rest)
+        raise RestartPythonInRun(error.rest) from None
+
+
+async def _run_pieces(face: Face, path: Path, pieces: list[Piece]) -> None:
+    __tracebackhide__ = True
+    first = face.session.goes_on_at(path)
+    for index, piece in enumerate(pieces[first:], first):
+        face.prepare(piece.source)
+        try:
+            await run_piece(face, piece)
+        except RestartPython as error:
+            # A notebook that this cell brought in and that has cells left needs the cell again.
+            following = index if error.rest else index + 1
+            if following < len(pieces):
+                error.rest.insert(0, (str(path), following))
+            raise
+        except Exception as error:
+            _name_the_place(error, piece, path)
+            raise
 
 
 def is_ours(face: Face, line: str) -> bool:
@@ -141,15 +161,24 @@ async def run_piece(face: Face, piece: Piece) -> None:
     _remember(piece, code)
     tree = _parsed(ip, code, piece)
     tree = ip.transform_ast(tree)
-    for node, mode in _steps(tree.body, ip.ast_node_interactivity):
-        module = ast.Module([node], []) if mode == "exec" else ast.Interactive([node])
-        with ip.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
-            compiled = ip.compile(module, piece.file, mode)
-        if compiled.co_flags & inspect.CO_COROUTINE:
-            await eval(compiled, ip.user_global_ns, ip.user_ns)
-        else:
-            with _interruptible():
-                exec(compiled, ip.user_global_ns, ip.user_ns)
+    for index, (node, mode) in enumerate(_steps(tree.body, ip.ast_node_interactivity), 1):
+        try:
+            await _run_step(ip, node, mode, piece.file)
+        except RestartPython:
+            tell_of_unrun(face, len(tree.body) - index)
+            raise
+
+
+async def _run_step(ip: Any, node: Any, mode: str, file: str) -> None:
+    __tracebackhide__ = True
+    module = ast.Module([node], []) if mode == "exec" else ast.Interactive([node])
+    with ip.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
+        compiled = ip.compile(module, file, mode)
+    if compiled.co_flags & inspect.CO_COROUTINE:
+        await eval(compiled, ip.user_global_ns, ip.user_ns)
+    else:
+        with _interruptible():
+            exec(compiled, ip.user_global_ns, ip.user_ns)
 
 
 def _parsed(ip: Any, code: str, piece: Piece) -> Any:

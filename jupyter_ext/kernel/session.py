@@ -37,12 +37,12 @@ def unload(ip: Any) -> None:
 
 
 def revive(kept: dict[str, Any]) -> None:
-    """Run in the fresh kernel: load the extension, and take over the widgets that `Widgets.kept` gave in the old."""
+    """Run in the fresh kernel: load the extension, and take over what `Session.kept` gave in the old."""
     from IPython import get_ipython
 
     load(get_ipython())
-    widgets = current_session().widgets
-    widgets.restore(kept)
-    for widget in widgets.defined():
+    session = current_session()
+    session.restore(kept)
+    for widget in session.widgets.defined():
         # A panel that is there already is told.
-        widgets.define(widget)
+        session.widgets.define(widget)

@@ -90,6 +90,15 @@ def test_after_a_restart_a_run_all_goes_on_in_a_fresh_python(open_notebook: Any)
     expect(notebook.bar.locator(".widget-text input")).to_have_value("kept")
 
 
+def test_a_restart_in_an_included_notebook_goes_on_inside_it(open_notebook: Any, lab: Any) -> None:
+    cells = ["gone = 1", "dbutils.library.restartPython()", "here = 'gone' not in globals()"]
+    separator = "\n\n# COMMAND ----------\n\n"
+    (lab.root / "restarts.py").write_text("# Databricks notebook source\n" + separator.join(cells) + "\n")
+    notebook = open_notebook(["%load_ext dbutils_local", "%run ./restarts", "print(here)"])
+    notebook.run_all()
+    expect(notebook.cells.nth(2).locator(".jp-OutputArea-output")).to_have_text("True\n", timeout=90_000)
+
+
 def test_a_change_runs_the_cells_that_read_the_widget_and_no_sql(open_notebook: Any) -> None:
     notebook = open_notebook(
         [

@@ -65,6 +65,11 @@ class Shown:
         return "".join(one.text for one in self.outputs if one.get("name") == "stdout")
 
     @property
+    def stderr(self) -> str:
+        """All it was told beside its results."""
+        return "".join(one.text for one in self.outputs if one.get("name") == "stderr")
+
+    @property
     def plain(self) -> str:
         """The plain text of what it displayed."""
         return "\n".join(one.data.get("text/plain", "") for one in self.outputs if "data" in one)

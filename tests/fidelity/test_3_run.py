@@ -137,3 +137,53 @@ def test_3_a_line_that_cannot_be_read_is_refused(line):
     else:
         with pytest.raises(UserError):
             parse_run(line)
+
+
+def test_a_restart_in_an_included_notebook_goes_on_with_its_next_cell(tmp_path, write_notebook, run_cells):
+    write_notebook(
+        tmp_path / "main.py",
+        ("before", "import os\nmine = os.getpid()\ndbutils.widgets.text('w', 'kept')"),
+        ("included", "%run ./outer"),
+        ("after", "print(first, second, 'mine' in globals(), dbutils.widgets.get('w'))"),
+        ("again", "%run ./outer"),
+    )
+    write_notebook(tmp_path / "outer.py", "print('outer 1')", "%run ./inner", "second = 2\nprint('outer 3')")
+    write_notebook(
+        tmp_path / "inner.py",
+        "gone = 1\nprint('inner 1')",
+        "dbutils.library.restartPython()",
+        "first = 'gone' not in globals()\nprint('inner 3')",
+        "dbutils.library.restartPython()",
+        "first = 1\nprint('inner 5')",
+    )
+    ran = run_cells(tmp_path, "main.py")
+    assert ran.failure is None, ran.trace
+    whole = ["outer 1", "inner 1", "inner 3", "inner 5", "outer 3"]
+    assert ran["included"].stdout.split("\n")[:-1] == whole
+    assert ran["after"].stdout == "1 2 False kept\n"
+    assert ran["again"].stdout.split("\n")[:-1] == whole
+
+
+def test_a_restart_as_the_last_step_of_an_included_notebook_goes_on_after_it(tmp_path, write_notebook, run_cells):
+    write_notebook(
+        tmp_path / "main.py", ("included", "%run ./setup"), ("after", "print('left' in globals())\nprint('end')")
+    )
+    write_notebook(tmp_path / "setup.py", "left = 1\nprint('once')", "%restart_python")
+    ran = run_cells(tmp_path, "main.py")
+    assert ran["included"].stdout == "once\n"
+    assert ran["after"].stdout == "False\nend\n"
+
+
+def test_code_below_a_restart_in_its_cell_is_told(tmp_path, write_notebook, run_cells):
+    write_notebook(
+        tmp_path / "main.py",
+        ("own", "dbutils.library.restartPython()\nprint('never')\nx = 1"),
+        ("included", "%run ./setup"),
+        ("last", "# nothing below\ndbutils.library.restartPython()\n# but this"),
+    )
+    write_notebook(tmp_path / "setup.py", "dbutils.library.restartPython()\nprint('never')", "print('after')")
+    ran = run_cells(tmp_path, "main.py")
+    assert "2 statements after restartPython() did not run" in ran["own"].stderr
+    assert "1 statement after restartPython() did not run" in ran["included"].stderr
+    assert ran["included"].stdout == "after\n"
+    assert ran["last"].outputs == ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from dbutils_local.dbutils.library import RestartPython
@@ -141,6 +143,15 @@ def test_6_4_restart_python(dbutils):
     with pytest.raises(RestartPython) as caught:
         dbutils.library.restartPython()
     assert type(caught.value).__name__ == "RestartPython"
+
+
+def test_6_4_no_except_clause_holds_a_restart_back(dbutils):
+    def careful():
+        with contextlib.suppress(Exception):
+            dbutils.library.restartPython()
+
+    with pytest.raises(RestartPython):
+        careful()
 
 
 def test_6_4_widgets_and_parameters_survive(make):

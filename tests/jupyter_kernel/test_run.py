@@ -170,11 +170,14 @@ def test_the_callee_cannot_remove_a_widget_of_the_caller(kernel: Any) -> None:
 
 def test_a_run_inside_a_block_works_without_await(kernel: Any) -> None:
     kernel.write("plain.py", source("in_block = 'here'"))
+    kernel.write("waits.py", source("import asyncio\nawaited = await asyncio.sleep(0, 'yes')"))
     assert kernel("if True:\n    %run ./plain\nprint(in_block)").stdout == "here\n"
     assert "awaits at top level" in kernel("if True:\n    %run ./waits").evalue
 
 
 def test_a_run_under_another_cell_magic_works(kernel: Any) -> None:
+    kernel.write("plain.py", source("in_block = 'here'"))
+    kernel.write("waits.py", source("import asyncio\nawaited = await asyncio.sleep(0, 'yes')"))
     ran = kernel("%%time\n%run ./plain\nprint(in_block)")
     assert "here\n" in ran.stdout, ran.traceback
     assert kernel("%run ./waits\nprint(awaited)").stdout == "yes\n"

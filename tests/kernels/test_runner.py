@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from textwrap import dedent
 
 import nbformat
 import pytest
@@ -133,6 +134,21 @@ def test_restarting_python_clears_the_state_and_goes_on_with_the_next_cell(run_c
     assert run.failure is None
     assert printed(run) == "False\n"
     assert run.notebook.cells[1].outputs == []
+
+
+def test_a_restart_in_the_middle_of_an_include_runs_its_cell_again(run_cells):
+    again = """
+        import pathlib
+        gone_on = pathlib.Path("gone on")
+        print("again" if gone_on.exists() else "begun", flush=True)
+        class RestartPythonInRun(Exception): pass
+        if not gone_on.exists():
+            gone_on.touch()
+            raise RestartPythonInRun
+    """
+    run = run_cells(dedent(again), "print('next')")
+    assert run.failure is None
+    assert printed(run) == "begun\nagain\nnext\n"
 
 
 def test_parameters_are_injected_where_a_cell_is_tagged_for_them(server, tmp_path):

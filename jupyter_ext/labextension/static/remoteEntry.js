@@ -145,8 +145,9 @@
       return this.lab.NotebookActions.runCells(notebook, cells, this.panel.sessionContext);
     }
 
-    async restart({ cell, code }) {
+    async restart({ cell, code, again }) {
       const rest = this.waiting().filter(other => other.model.id !== cell);
+      if (again) rest.unshift(...this.cells(other => other.model.id === cell));
       const session = this.panel.sessionContext;
       await session.restartKernel();
       await session.session.kernel.info;
