@@ -18,6 +18,11 @@ from dbutils_local.errors import HomeUnusable, UserError
 
 PREFIX = "DBUTILS_LOCAL_"
 
+# What code that asks for its runtime's version is told where the job names none: the shape it splits, and the
+# runtime whose Spark and whose strictness are like the ones here.
+RUNTIME = "17.3.x-local"
+RUNTIME_KEY = "spark.databricks.clusterUsageTags.sparkVersion"
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dbutils_local.dbutils.java import JavaError
 from dbutils_local.errors import NotSupportedHere
 from dbutils_local.kernels.environment import JobContext
+from dbutils_local.settings import RUNTIME, RUNTIME_KEY
 
 if TYPE_CHECKING:
     from dbutils_local.dbutils.session import Session
@@ -127,6 +128,7 @@ class Place:
     url: str
     token: str
     job: JobContext | None
+    runtime: str  # as in the cluster's spark_version
 
     @property
     def notebook_id(self) -> str:
@@ -145,8 +147,6 @@ class Place:
 
     def tags(self) -> dict[str, str]:
         """The tags: those of a notebook by hand, and in a job those of its task besides."""
-        import sys
-
         common = {
             "orgId": "0",
             "clusterId": CLUSTER,
@@ -157,8 +157,7 @@ class Place:
             "browserHash": "",
             "notebookId": self.notebook_id,
             "notebookLanguage": "python",
-            # Code splits it to learn the runtime; the honest answer is this Python.
-            "sparkVersion": f"local-python{sys.version_info.major}.{sys.version_info.minor}",
+            "sparkVersion": self.runtime,
         }
         return common if self.job is None else common | self._job_tags(self.job)
 
@@ -211,7 +210,9 @@ class CommandContext:
         if token != NO_TOKEN:
             session.redactor.learn(token)
         url = (session.environ.get("DATABRICKS_HOST") or LOCAL_URL).rstrip("/")
-        return cls(Place(session.birth.notebook_path, session.settings.user, url, token, session.birth.job))
+        settings = session.settings
+        runtime = settings.spark_conf.get(RUNTIME_KEY, RUNTIME)
+        return cls(Place(session.birth.notebook_path, settings.user, url, token, session.birth.job, runtime))
 
     def _job(self, name: str) -> Option:
         return Option(None if self._place.job is None else str(getattr(self._place.job, name)))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dbutils_local.settings import PREFIX
+from dbutils_local.settings import PREFIX, RUNTIME_KEY
 from dbutils_local.spec.job import JobSettings
 from dbutils_local.spec.tasks import Task
 
@@ -23,6 +23,7 @@ _OF_THE_CLUSTER = re.compile(
     r"|dynamicAllocation|shuffle\.service|databricks\.cluster|databricks\.hive|databricks\.passthrough"
     r"|sql\.(extensions|catalog|catalogImplementation|warehouse|hive))\b|(?!spark\.)"
 )
+_VERSION = re.compile(r"(\d+)\.")
 _FIRST_STRICT_RUNTIME = 17  # ANSI mode is on by default from here (Databricks Runtime release notes)
 
 
@@ -54,6 +55,8 @@ def spark_conf(cluster: Mapping[str, Any], own: Mapping[str, str], opened: Calla
     found = {name: opened(_text(value)) for name, value in theirs.items() if not _OF_THE_CLUSTER.match(name)}
     if _runtime(cluster) < _FIRST_STRICT_RUNTIME:
         found = {"spark.sql.ansi.enabled": "false", **found}
+    if _VERSION.match(version := str(cluster.get("spark_version", ""))):
+        found = {RUNTIME_KEY: version, **found}
     return {f"{PREFIX}SPARK_CONF": json.dumps(found | dict(own))} if found else {}
 
 
@@ -63,5 +66,5 @@ def _text(value: Any) -> str:
 
 def _runtime(cluster: Mapping[str, Any]) -> int:
     """The major version in `15.4.x-scala2.12`; the first strict one where it is not said in numbers."""
-    found = re.match(r"(\d+)\.", str(cluster.get("spark_version", "")))
+    found = _VERSION.match(str(cluster.get("spark_version", "")))
     return int(found[1]) if found else _FIRST_STRICT_RUNTIME

@@ -15,7 +15,7 @@ from typing import Any
 from dbutils_local.errors import NotSupportedHere
 from dbutils_local.files import Mounts
 from dbutils_local.paths import Places, Remote, locate
-from dbutils_local.settings import Settings
+from dbutils_local.settings import RUNTIME, RUNTIME_KEY, Settings
 from dbutils_local.spark.dialect import DEFAULT_CATALOG, PARQUET_NOTICE, Act, Means, Names, Plan, plan
 from dbutils_local.spark.shared_warehouse import SharedWarehouse
 from dbutils_local.spark.warehouse import Warehouse
@@ -31,7 +31,7 @@ _CLUSTER = {
     "spark.databricks.clusterUsageTags.clusterWorkers": "0",
     "spark.databricks.clusterUsageTags.clusterTargetWorkers": "0",
     "spark.databricks.clusterUsageTags.clusterAllTags": "[]",
-    "spark.databricks.clusterUsageTags.sparkVersion": "local",
+    RUNTIME_KEY: RUNTIME,
     "spark.databricks.clusterUsageTags.cloudProvider": "local",
     "spark.databricks.clusterUsageTags.region": "local",
     "spark.databricks.workspaceUrl": "localhost",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dbutils_local.engine.clusters import cluster_of, spark_conf, variables
-from dbutils_local.settings import Settings
+from dbutils_local.settings import RUNTIME_KEY, Settings
 from dbutils_local.spec.job import JobSettings
 
 
@@ -80,8 +80,15 @@ def test_runtimes_below_17_have_ansi_mode_off(version: str | None, ansi: str | N
 
 def test_the_cluster_and_the_machine_can_say_otherwise() -> None:
     cluster = {"spark_version": "12.2.x-scala2.12", "spark_conf": {"spark.sql.ansi.enabled": "true", "spark.a": "1"}}
-    assert _conf(cluster) == {"spark.sql.ansi.enabled": "true", "spark.a": "1"}
+    found = _conf(cluster)
+    assert (found["spark.sql.ansi.enabled"], found["spark.a"]) == ("true", "1")
     assert _conf(cluster, **{"spark.a": "2"})["spark.a"] == "2"
+
+
+@pytest.mark.parametrize("version", ["14.3.x-scala2.12", "17.3.x-cpu-ml-scala2.13"])
+def test_code_that_asks_for_the_runtimes_version_is_told_the_clusters(version: str) -> None:
+    assert _conf({"spark_version": version})[RUNTIME_KEY] == version
+    assert RUNTIME_KEY not in _conf({"spark_version": "auto:latest-lts", "spark_conf": {"spark.a": "1"}})
 
 
 def test_the_settings_of_the_task_read_it_back() -> None:

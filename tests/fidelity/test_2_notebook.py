@@ -214,6 +214,11 @@ def test_2_5_tags_by_hand(dbutils):
     assert not set(tags) & TAGS_IN_A_JOB
 
 
+def test_2_5_the_runtimes_version_can_be_taken_apart_as_code_does(dbutils):
+    version = json.loads(context(dbutils).toJson())["tags"]["sparkVersion"]
+    assert [int(part) for part in version.split(".")[:2]] >= [17, 0]
+
+
 def test_2_5_tags_in_a_job(in_job):
     tags = json.loads(context(in_job).toJson())["tags"]
     assert set(tags) >= TAGS_BY_HAND | TAGS_IN_A_JOB
