@@ -18,7 +18,7 @@ from dbutils_local.spec.tasks import Task
 LEAST_SLOTS = 8
 SLOTS_A_CORE = 4
 
-_SCRIPTS = frozenset({"spark_python_task", "python_wheel_task"})
+_SCRIPTS = frozenset({"spark_python_task", "python_wheel_task", "sql_task"})
 
 
 class ForkServers:

@@ -32,6 +32,8 @@ class NotebookExecutor:
         if isinstance(python, Failed | Stopped):
             return python
         birth = born(context, path)
+        if python is None:
+            _start_spark_early(path, context)
         try:
             ended = run_notebook(
                 notebooks.to_nbformat(notebooks.read(path)),
@@ -50,6 +52,19 @@ class NotebookExecutor:
         finally:
             redact_file(context.folder / evidence.OUTBOX, context.redact)
         return _outcome(ended, context.redact)
+
+
+def _start_spark_early(path: Path, context: TaskContext) -> None:
+    """The run's JVM starts beside the kernel that is going to use it."""
+    from dbutils_local.sql import choice
+
+    # Set where any notebook of the job uses Spark: the others are not read for it.
+    if context.forkserver is None or context.environ.get(choice.VARIABLE) != "spark":
+        return
+    if choice.needs_spark([path], context.workspace_root):
+        from dbutils_local import spark
+
+        spark.start_early(context.environ, context.forkserver)
 
 
 def _outcome(ended: Any, redact: Callable[[str], str]) -> Outcome:

@@ -12,7 +12,7 @@ from dbutils_local.core import evidence
 from dbutils_local.core.state import Failure
 from dbutils_local.errors import DbutilsLocalError, UserError
 from dbutils_local.executors import sql_answer
-from dbutils_local.executors.attempt import redacted
+from dbutils_local.executors.attempt import born, redacted
 from dbutils_local.executors.base import Failed, Outcome, Stopped, Succeeded, TaskContext
 from dbutils_local.executors.program import run_program
 from dbutils_local.files import Mounts
@@ -93,13 +93,14 @@ def _failed(message: str, path: Path, context: TaskContext) -> Failed:
 
 
 def _in_a_process(text: str, path: Path, context: TaskContext) -> Outcome:
-    """On Spark, in a process of its own: its session and JVM end with the task."""
+    """On Spark, in a process of its own, on the JVM of the run if there is one."""
     asked, answered = context.folder / ASKED, context.folder / ANSWERED
     _private(asked, {"text": text, "parameters": dict(context.parameters), "answer": str(answered)})
     ended = run_program(
         [sys.executable, "-m", "dbutils_local.executors.sql", str(asked)],
         environ={
             **context.environ,
+            **born(context, path).write(context.folder / evidence.BIRTH),
             "DBUTILS_LOCAL_HOME": str(context.home),
             "DBUTILS_LOCAL_WORKSPACE": str(context.workspace_root),
         },
@@ -108,6 +109,7 @@ def _in_a_process(text: str, path: Path, context: TaskContext) -> Outcome:
         stderr=context.folder / evidence.STDERR,
         stop=context.stop,
         redact=context.redact,
+        forkserver=context.forkserver,
     )
     asked.unlink(missing_ok=True)
     if ended.stopped:

@@ -133,6 +133,20 @@ def _pyspark(settings: Settings, environ: Mapping[str, str]) -> Any:
     return spark
 
 
+def start_early(environ: Mapping[str, str], forkserver: str) -> None:
+    """Have the JVM of a fork server's processes started, for one that is about to come and will want it.
+
+    `environ` is that process's own. What stands in the way is told when it asks.
+    """
+    from dbutils_local.spark import borrowing, jvm
+
+    with suppress(UserError):
+        settings = Settings.load(environ)
+        if chosen_engine(settings.spark_engine) == "pyspark":
+            jvm.need_java(environ)
+            borrowing.host_of(settings, environ, forkserver)
+
+
 def _own(settings: Settings) -> Any:
     global _scratch
     from dbutils_local.spark import jvm
