@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import json
+import math
 import numbers
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -86,7 +89,26 @@ def _text(cell: Any) -> str | None:
         return "true" if cell else "false"
     if isinstance(cell, bytes | bytearray):
         return cell.hex(" ").upper() if len(cell) <= 64 else f"{cell[:64].hex(' ').upper()} … ({len(cell):,} bytes)"
+    if isinstance(cell, list | dict) or _is_struct(cell):
+        return json.dumps(_nested(cell), ensure_ascii=False, default=str)
     return str(cell)
+
+
+def _is_struct(cell: Any) -> bool:
+    return isinstance(cell, tuple) and (hasattr(cell, "__fields__") or hasattr(cell, "_fields"))
+
+
+def _nested(cell: Any) -> Any:
+    """Structs and maps as objects, arrays as lists, the leaves as `_text` has them or as they are."""
+    if _is_struct(cell):
+        return {name: _nested(value) for name, value in zip(_fields(cell) or (), cell, strict=True)}
+    if isinstance(cell, Mapping):
+        return {str(name): _nested(value) for name, value in cell.items()}
+    if isinstance(cell, list | tuple):
+        return [_nested(value) for value in cell]
+    if isinstance(cell, float | Decimal):
+        return float(cell) if math.isfinite(cell) else None if cell != cell else str(cell)
+    return cell if isinstance(cell, str | int) or cell is None else _text(cell)
 
 
 def _of_pandas(frame: Any) -> Table:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import namedtuple
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -88,6 +90,20 @@ def test_records_of_every_kind_are_tables() -> None:
 @pytest.mark.parametrize("value", ["text", 1, None, [], {}, [object()], [[1], {2}], (1, [2])])
 def test_what_is_no_table_is_left_to_ipython(value: Any) -> None:
     assert bundle_of(value) is None
+
+
+def test_structs_arrays_and_maps_are_shown_as_json() -> None:
+    from pyspark.sql import Row
+
+    day = datetime.date(2026, 11, 22)
+    cells = (Row(first="Ada", last=None, born=Row(on=day)), [1, 2.5, "é", float("nan")], {1: Decimal("1.50")}, b"\x01")
+    shown = tables.make(["s", "a", "m", "b"], [""] * 4, [cells])
+    assert shown.rows[0] == (
+        '{"first": "Ada", "last": null, "born": {"on": "2026-11-22"}}',
+        '[1, 2.5, "é", null]',
+        '{"1": 1.5}',
+        "01",
+    )
 
 
 def test_html_is_escaped_and_null_is_told_from_text() -> None:
