@@ -15,6 +15,7 @@ from dbutils_local.sql.expressions.nested import exists, from_json, json_path, r
 from dbutils_local.sql.expressions.numbers import INTEGER_KINDS, as_integer, divided, rand, whole, window
 from dbutils_local.sql.expressions.times import at_time_zone, from_unixtime, interval, sequence, unix_timestamp
 from dbutils_local.sql.expressions.trees import Rewrite, call, raising
+from dbutils_local.sql.expressions.typing import typed
 from dbutils_local.sql.expressions.variables import variable
 from dbutils_local.sql.scope import Scope
 
@@ -22,6 +23,7 @@ from dbutils_local.sql.scope import Scope
 def rewritten(tree: Any, scope: Scope) -> Any:
     """The tree with every expression in DuckDB's terms; names of tables are left as they are."""
     name_columns(tree)
+    typed(tree, scope)
     expand_generators(tree)
     for select in tree.find_all(exp.Select):
         select.set("hint", None)  # how to run it, not what to give
@@ -29,6 +31,8 @@ def rewritten(tree: Any, scope: Scope) -> Any:
     for node in reversed(list(tree.walk())):
         rule = _RULES.get(type(node))
         new = rule(node, scope) if rule is not None else node
+        if new is not node and new.type is None:
+            new.type = node.type
         if node is tree:
             tree = new
         elif new is not node:
