@@ -22,6 +22,7 @@ from dbutils_local.executors import registry
 from dbutils_local.executors.base import Outcome, StopToken, TaskContext
 from dbutils_local.files import Mounts
 from dbutils_local.kernels.environment import JobContext
+from dbutils_local.kernels.packages import with_this_python
 from dbutils_local.paths import Places, to_local, workspace_candidates
 from dbutils_local.settings import PREFIX, Settings
 from dbutils_local.spec.job import JobSettings
@@ -47,7 +48,7 @@ class TaskPreparation(Preparation):
     redact: Callable[[str], str] = lambda text: text
     secret: Callable[[str, str], bytes | None] = lambda scope, key: None
     _tasks: dict[str, Task] = field(default_factory=dict)
-    _base: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    _base: Mapping[str, str] = field(default_factory=lambda: with_this_python(os.environ))
     _seen: Mapping[str, Any] | None = None
     _sql: Mapping[str, str] = field(default_factory=dict)
     _job: JobSettings = field(default_factory=JobSettings)
@@ -166,6 +167,7 @@ class TaskPreparation(Preparation):
             start_time=state.created_at,
             trigger_type=state.trigger.lower().replace("one_time", "onetime"),
             is_iteration=task_state.parent is not None,
+            is_alone=state.run_type == "SUBMIT_RUN" and "spec" in state.origin,
         )
         return TaskContext(
             task_key=task.task_key,

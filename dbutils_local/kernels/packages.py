@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import shutil
 import site
 import sys
 import sysconfig
@@ -14,12 +17,20 @@ from dbutils_local.kernels.environment import VARIABLE
 from dbutils_local.kernels.kernel import KernelRequest
 
 _FOLDER = "packages"  # beside the birth file, and like it thrown away after the notebook
+_NAMES = ("python", "python3")
+# A command line that changes what is installed.
+_CHANGE = re.compile(r"\b(?:pip3?|uv)\b[^\n;|&]*\b(?:install|uninstall|add|remove|sync)\b")
 
 
 def folder_of(environ: Mapping[str, str]) -> Path | None:
     """Where the notebook of a process with this environment keeps its packages; None: nobody of ours started it."""
     birth = environ.get(VARIABLE)
     return Path(birth).parent / _FOLDER if birth else None
+
+
+def are_changed_by(command: str) -> bool:
+    """Whether a command line has pip or uv change what is installed."""
+    return _CHANGE.search(command) is not None
 
 
 def python_in(folder: Path) -> Path:
@@ -35,6 +46,16 @@ def make(folder: Path) -> None:
 
     venv.EnvBuilder(symlinks=sys.platform != "win32").create(folder)
     see_parent(folder)
+    if sys.platform != "win32":
+        _make_pip(folder)
+
+
+def _make_pip(folder: Path) -> None:
+    """`pip` in the shell is the one of this environment too; its code is the parent's."""
+    for name in ("pip", "pip3"):
+        script = python_in(folder).with_name(name)
+        script.write_text(f'#!/bin/sh\nexec {shlex.quote(str(python_in(folder)))} -m pip "$@"\n', "utf-8")
+        script.chmod(0o755)
 
 
 def see_parent(folder: Path) -> None:
@@ -71,8 +92,20 @@ def after_restart(request: KernelRequest) -> KernelRequest:
 
 
 def _before(environ: Mapping[str, str], folder: Path) -> str:
-    programs, path = str(python_in(folder).parent), environ.get("PATH", os.defpath)
-    return path if path.split(os.pathsep)[0] == programs else os.pathsep.join((programs, path))
+    return _first(environ, python_in(folder).parent)
+
+
+def _first(environ: Mapping[str, str], programs: Path) -> str:
+    path = environ.get("PATH", os.defpath)
+    return path if path.split(os.pathsep)[0] == str(programs) else os.pathsep.join((str(programs), path))
+
+
+def with_this_python(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment with this interpreter as its `python`: on Databricks the shell's and the notebook's are one."""
+    programs, path = Path(sys.executable).parent, environ.get("PATH")
+    if any(found and Path(found).parent == programs for found in (shutil.which(name, path=path) for name in _NAMES)):
+        return dict(environ)
+    return {**environ, "PATH": _first(environ, programs)}
 
 
 def _parents() -> list[str]:

@@ -29,7 +29,8 @@ def follow_the_driver(spark: Any, settings: Settings) -> None:
         return None
 
     context = spark.sparkContext
-    context.environment = Environment(context.environment, lambda: folders(sys.path, local))
+    known = packages(sys.path)
+    context.environment = Environment(context.environment, lambda: folders(sys.path, known, local))
 
 
 class Environment(dict[str, str]):
@@ -46,12 +47,18 @@ class Environment(dict[str, str]):
         return os.pathsep.join([*self._path(), *filter(None, [value])])
 
 
-def folders(path: list[str], local: Callable[[str], Path | None]) -> list[str]:
-    """The folders and archives of `path` that are not Python's own, absolute, as this machine names them."""
-    python = {os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+def packages(path: list[str]) -> frozenset[str]:
+    """The folders of `path` that a worker, which runs the same Python, has by itself: put first they hide its own."""
+    own = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
+    installed = [entry for entry in path if Path(entry).name in ("site-packages", "dist-packages", "lib-dynload")]
+    return frozenset(map(os.path.realpath, (*own, *installed)))
+
+
+def folders(path: list[str], known: frozenset[str], local: Callable[[str], Path | None]) -> list[str]:
+    """The folders and archives of `path` that are not among `known`, absolute, as this machine names them."""
     found: dict[str, None] = {}
     for entry in path:
         place = local(entry)
-        if place is not None and place.exists() and os.path.realpath(place) not in python:
+        if place is not None and place.exists() and os.path.realpath(place) not in known:
             found[os.path.abspath(place)] = None
     return list(found)

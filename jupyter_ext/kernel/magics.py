@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 import shlex
-from collections.abc import Callable
-from contextlib import ExitStack
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dbutils_local.errors import NotSupportedHere, UserError
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
 PREFIX = "databricks_"
 _RUN_LINE = re.compile(r"get_ipython\(\)\.run_line_magic\('run', (?P<argument>.*)\)\s*\Z")
 REFUSED = ("conda", "profile", "oprofile")
-# Words of pip and uv that change what is installed.
-_CHANGES = frozenset({"install", "uninstall", "add", "remove", "sync"})
 _CELL_LANGUAGES = ("sql", "md", "sh", "fs", "scala", "r")
 
 
@@ -32,6 +32,7 @@ def install(face: Face, undo: ExitStack) -> None:
     for name in ("run", "pip", "uv", "workflow", "restart_python", "set_cell_max_output_size_in_mb", "tensorboard"):
         _register(face.ip, getattr(magics, name), name, ("line",), undo)
     _register(face.ip, magics.workflow, "workflow", ("cell",), undo)
+    magics.watch_commands(undo)
     for name in REFUSED:
         _register(face.ip, _refusal(name), name, ("line", "cell"), undo)
     _transform(face.ip.input_transformers_cleanup, to_python, undo)
@@ -144,7 +145,9 @@ class Magics:
         from jupyter_ext.kernel.shell import run_script
 
         strict = re.match(r"\s*-e\b", line) is not None
-        run_script(_joined(line.lstrip().removeprefix("-e").lstrip() if strict else line, cell), strict=strict)
+        script = _joined(line.lstrip().removeprefix("-e").lstrip() if strict else line, cell)
+        with self._packages_changed_by(script):
+            run_script(script, strict=strict)
 
     def fs(self, line: str, cell: str | None = None) -> Any:
         """`%fs command arguments`: dbutils.fs with shell-like quoting; lists are shown as a table (reference 5.5)."""
@@ -184,27 +187,50 @@ class Magics:
         self._install("uv", line)
 
     def _install(self, name: str, line: str) -> None:
-        import importlib
         import subprocess
-
-        from dbutils_local.kernels import packages
 
         __tracebackhide__ = True
         installer, names = self._installers[name], self._face.ip.user_ns
         if installer is None:
             raise UserError(f"%{name}: this IPython has no %{name}; use %pip")
-        own = packages.folder_of(self._face.session.environ) if _CHANGES & set(line.split()) else None
+        names["_exit_code"] = 0
+        with self._packages_changed_by(f"{name} {line}"):
+            installer(line)
+        if code := names.get("_exit_code"):
+            raise subprocess.CalledProcessError(code, f"{name} {line}")
+
+    @contextmanager
+    def _packages_changed_by(self, command: str) -> Iterator[None]:
+        """Around a command line: what it installs is the notebook's own in a run, and can be imported at once."""
+        from dbutils_local.kernels import packages
+
+        if not packages.are_changed_by(command):
+            yield
+            return
+        own = packages.folder_of(self._face.session.environ)
         if own is not None:
             packages.make(own)
             packages.enter(own)
-        names["_exit_code"] = 0
-        installer(line)
-        if code := names.get("_exit_code"):
-            raise subprocess.CalledProcessError(code, f"{name} {line}")
-        # What was just installed can be imported, though its folder was looked at before.
+        yield
+        # Its folder was looked at before.
         if own is not None:
             packages.enter(own)
         importlib.invalidate_caches()
+
+    def watch_commands(self, undo: ExitStack) -> None:
+        """Have what `!pip install` installs be the notebook's own, as with %pip."""
+        # Not the shell's own method: it looks for the variables of a command in its caller's frame.
+        module: Any = sys.modules.get("ipykernel.zmqshell")
+        run = getattr(module, "system", None)
+        if run is None:
+            return
+
+        def watched(command: str) -> Any:
+            with self._packages_changed_by(command):
+                return run(command)
+
+        module.system = watched
+        undo.callback(setattr, module, "system", run)
 
     def restart_python(self, line: str) -> None:
         """As dbutils.library.restartPython()."""

@@ -58,6 +58,13 @@ def test_what_a_notebook_installs_is_there_at_once_and_for_the_programs_it_start
     assert printed(run).rstrip().endswith("2")
 
 
+@pytest.mark.parametrize("command", ["!pip install", "%sh pip install", "!cd . && python -m pip install"])
+def test_what_the_shells_pip_installs_is_the_notebooks_own_too(run_cells: RunCells, wheel: Path, command: str) -> None:
+    run = run_cells(f"{command} --quiet --no-index --no-deps {wheel}", SHOWS, extensions=None)
+    assert run.failure is None
+    assert "installed True" in printed(run)
+
+
 def test_what_a_notebook_installs_is_kept_over_a_restart(run_cells: RunCells, wheel: Path) -> None:
     run = run_cells(_install(wheel) + "\ndbutils.library.restartPython()", SHOWS, extensions=None)
     assert run.failure is None
@@ -110,3 +117,29 @@ def test_a_kernel_after_a_restart_runs_on_the_notebooks_own_interpreter(tmp_path
     assert again.python == packages.python_in(folder)
     assert again.environ["PATH"] == os.pathsep.join((str(folder / "bin"), "/bin"))
     assert packages.after_restart(again).environ["PATH"] == again.environ["PATH"]
+
+
+def test_the_shells_python_is_the_notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
+    assert packages.with_this_python({"PATH": "/usr/bin"})["PATH"] == os.pathsep.join((str(programs), "/usr/bin"))
+    (programs / "python").write_text("#!/bin/sh\n")
+    (programs / "python").chmod(0o755)
+    found = {"PATH": os.pathsep.join(("/nowhere", str(programs)))}
+    assert packages.with_this_python(found) == found
+
+
+@pytest.mark.parametrize(
+    ("command", "changes"),
+    [
+        ("pip install x", True),
+        ("cd y && python -m pip -q install -r z", True),
+        ("uv pip install x", True),
+        ("pip list", False),
+        ("pip --version; make install", False),
+        ("npm install pip-like", False),
+    ],
+)
+def test_a_command_that_changes_packages_is_known(command: str, changes: bool) -> None:
+    assert packages.are_changed_by(command) is changes
