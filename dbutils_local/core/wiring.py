@@ -151,6 +151,11 @@ class _Check:
         self._job_parameters_in_vain()
         return list(self.found.values())
 
+    @property
+    def _is_alone(self) -> bool:
+        """Whether a notebook is run by itself, with no job written around it."""
+        return self.spec is not None and self.spec in {Path(file) for file in self.files.values()}
+
     # Which notebooks there are ----------------------------------------------------------------------------------------
 
     def _tasks(self) -> Iterator[tuple[str, Task, Path]]:
@@ -352,6 +357,8 @@ class _Check:
             for use in page.facts.values_read:
                 if use.task is None or use.name is None:
                     self._say("this task value's name is computed: not checked", page.path, use.place, sure=False)
+                elif use.debugged and self._is_alone:
+                    continue
                 elif fault := self._value_fault(use.task, use.name, owner):
                     message, certain = fault
                     self._say(message, page.path, use.place, sure=certain and page.surely(use) and not use.guarded)

@@ -71,7 +71,8 @@ class TaskValuesUtils(Helpful):
     def get(self, taskKey: str, key: str, default: Any = None, debugValue: Any = None) -> Any:
         """What `taskKey` last set under `key` in this job run, else `default`; outside a job `debugValue`.
 
-        Raises TypeError outside a job without `debugValue`, ValueError in one with neither value nor default.
+        A notebook that runs by itself has no other tasks: its `debugValue` is used, with a notice. Raises TypeError
+        outside a job without `debugValue`, ValueError in one with neither value nor default.
         """
         if not self._session.is_job:
             if debugValue is None:
@@ -82,6 +83,11 @@ class TaskValuesUtils(Helpful):
         values = self._of_task(taskKey)
         if values is not None and key in values:
             return copy.deepcopy(values[key])
+        job = self._session.birth.job
+        if debugValue is not None and job is not None and job.is_alone:
+            said = f"task value {key!r} of task {taskKey!r}: run by itself, this notebook uses its debugValue"
+            self._session.notice(f"{said} {debugValue!r}")
+            return debugValue
         if default is not None:
             return default
         raise ValueError(_missing(taskKey, key, values is not None))

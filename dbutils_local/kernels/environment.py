@@ -30,6 +30,7 @@ class JobContext:
     start_time: int = 0
     trigger_type: str = "onetime"
     is_iteration: bool = False  # inside a for_each_task: task values are refused
+    is_alone: bool = False  # a notebook or script run by itself: nobody wrote a job around it
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,9 +51,13 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class ValueRead(Use):
-    """`dbutils.jobs.taskValues.get`: `name` is the key; `task` is None when computed."""
+    """`dbutils.jobs.taskValues.get`: `name` is the key; `task` is None when computed.
+
+    `debugged`: it has a value for a notebook that runs outside a job.
+    """
 
     task: str | None = None
+    debugged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,14 +326,13 @@ class _Reader(ast.NodeVisitor):
         return _place(self._cell, self._number, self._offset + node.lineno - 1)
 
     def _value_read(self, node: ast.Call) -> ValueRead:
-        default = _argument(node, 2, "default")
-        given = default is not None and not (isinstance(default, ast.Constant) and default.value is None)
         return ValueRead(
             name=_text(node, 1, "key"),
             place=self._place(node),
             sure=self._sure,
-            guarded=self._guarded or given,
+            guarded=self._guarded or _is_given(_argument(node, 2, "default")),
             task=_text(node, 0, "taskKey"),
+            debugged=_is_given(_argument(node, 3, "debugValue")),
         )
 
     def _run(self, node: ast.Call) -> NotebookRun:
@@ -340,6 +343,11 @@ class _Reader(ast.NodeVisitor):
             guarded=self._guarded,
             arguments=_keys(_argument(node, 2, "arguments")),
         )
+
+
+def _is_given(argument: ast.expr | None) -> bool:
+    """Whether there is an argument, and not the None that stands for none."""
+    return argument is not None and not (isinstance(argument, ast.Constant) and argument.value is None)
 
 
 def _swallows(item: ast.withitem) -> bool:

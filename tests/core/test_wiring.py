@@ -44,7 +44,13 @@ class Job:
         self.tasks.append(task)
 
     def check(
-        self, *, missing: Collection[str] = (), passed: Collection[str] = (), only: Collection[str] = (), **stubs: Any
+        self,
+        *,
+        missing: Collection[str] = (),
+        passed: Collection[str] = (),
+        only: Collection[str] = (),
+        spec: Path | None = None,
+        **stubs: Any,
     ) -> list[Problem]:
         settings = JobSettings.model_validate({"name": "j", "tasks": self.tasks, "parameters": self.parameters or None})
         return check(
@@ -55,6 +61,7 @@ class Job:
             read=notebooks.read,
             installed=lambda module: module not in missing,
             passed=passed,
+            spec=spec,
         )
 
 
@@ -336,3 +343,14 @@ def test_a_member_that_no_namespace_has_is_an_error(job: Job) -> None:
     job.task("a", "dbutils.widgets.get('x')", base_parameters={"x": "{{job.nme}}"})
     [found] = job.check()
     assert (found.severity, found.message) == ("error", "task 'a': {{job.nme}}: 'job' has no member 'nme'")
+
+
+def test_a_notebook_run_by_itself_has_its_debug_values(job: Job) -> None:
+    job.task("t", "dbutils.jobs.taskValues.get('nobody', 'k', debugValue=1)")
+    assert job.check(spec=job.folder / "t.py") == []
+    assert [problem.severity for problem in job.check(spec=job.folder / "job.yml")] == ["error"]
+
+
+def test_a_notebook_run_by_itself_without_one_reads_in_vain(job: Job) -> None:
+    job.task("t", "dbutils.jobs.taskValues.get('nobody', 'k')")
+    assert "no such task" in job.check(spec=job.folder / "t.py")[0].message

@@ -66,6 +66,13 @@ def test_4_1_in_a_job_debug_value_is_ignored(make, job):
     assert dbutils.jobs.taskValues.get(taskKey="t", key="k", debugValue=9) == 1
 
 
+def test_4_1_a_notebook_run_by_itself_has_its_debug_value_and_says_so(make, job, capsys):
+    dbutils = make(job=replace(job, is_alone=True))
+    assert dbutils.jobs.taskValues.get(taskKey="t", key="k", default=5, debugValue=9) == 9
+    assert "uses its debugValue 9" in capsys.readouterr().err
+    assert dbutils.jobs.taskValues.get(taskKey="t", key="k", default=5) == 5
+
+
 @pytest.mark.parametrize("known", [{}, {"t": {}}], ids=["task missing", "key missing"])
 def test_4_1_in_a_job_missing_gives_the_default(make, job, known):
     dbutils = make(job=job, task_values=known)

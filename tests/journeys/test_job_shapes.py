@@ -257,6 +257,13 @@ def test_a_bare_notebook_gets_its_widgets_from_p(shared: Bench) -> None:
     assert "value: 1=2" in shared("run", "bare.py", "-p", "day=1=2").out
 
 
+def test_a_bare_notebook_has_the_debug_values_of_other_tasks_visibly(shared: Bench) -> None:
+    shared.notebook("reader.py", "dbutils.notebook.exit(str(dbutils.jobs.taskValues.get('load', 'n', debugValue=3)))")
+    told = shared("run", "reader.py").out
+    assert "value: 3" in told
+    assert "task value 'n' of task 'load': run by itself, this notebook uses its debugValue 3" in told
+
+
 def test_a_bare_notebook_that_fails_shows_the_cell(shared: Bench) -> None:
     shared.notebook("fails.py", "a = 1", "print('before')\na / 0\n", "never = True")
     told = shared("run", "fails.py")

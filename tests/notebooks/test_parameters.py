@@ -64,6 +64,7 @@ def test_task_values_set_and_read_are_found() -> None:
     )
     assert [use.name for use in found.values_set] == ["k"]
     assert [(use.task, use.name, use.guarded) for use in found.values_read] == [("t", "k", True), ("t", "j", False)]
+    assert [use.debugged for use in found.values_read] == [True, False]
 
 
 def test_notebooks_run_and_included_are_found() -> None:
