@@ -83,6 +83,7 @@ class Face:
         from dbutils_local import spark
 
         spark.install(self.ip.user_ns, self.session.settings)
+        self.ip.user_ns_hidden.update(self._lazy_names())
 
     def _bind_imports(self) -> None:
         from dbutils_local.dbutils import mounts, shims

@@ -68,6 +68,13 @@ def test_a_setting_of_the_panel_that_is_none_is_refused_by_name(kernel: Any, tmp
         own.close()
 
 
+def test_who_lists_what_the_user_made(kernel: Any) -> None:
+    kernel("mine = 1")
+    listed = kernel("%who_ls").plain
+    assert "mine" in listed
+    assert not {"dbutils", "display", "spark", "sc", "sql"} & set(eval(listed))
+
+
 def test_the_notebooks_folder_and_the_top_of_its_repository_can_be_imported_from(kernel: Any) -> None:
     kernel.write("beside.py", "here = 'beside'\n")
     assert kernel("import beside\nprint(beside.here)").stdout == "beside\n"

@@ -40,6 +40,15 @@ def test_nbclient_runs_a_notebook_in_a_forked_kernel(tmp_path):
     assert nb.cells[0].outputs[0].text == f"{tmp_path} {provisioner.shared_server().pid}\n"
 
 
+def test_the_kernel_has_dbutils_from_its_start(tmp_path, monkeypatch):
+    monkeypatch.setenv("DBUTILS_LOCAL_HOME", str(tmp_path / "home"))
+    sources = ["dbutils.widgets.text('t', 'v')\nprint(dbutils.widgets.get('t'))", "%load_ext dbutils_local"]
+    nb = new_notebook(cells=[new_code_cell(source) for source in sources])
+    NotebookClient(nb, kernel_name="dbutils_local", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert [one.text for one in nb.cells[0].outputs if one.output_type == "stream"] == ["v\n"]
+    assert nb.cells[1].outputs == []
+
+
 def test_a_restarted_kernel_is_reached_over_the_same_channels():
     manager, client = start_new_kernel(kernel_name="dbutils_local")
     try:
