@@ -6,7 +6,6 @@ import atexit
 import itertools
 import os
 import re
-import shutil
 import signal
 import sys
 import threading
@@ -21,9 +20,8 @@ from dbutils_local.dbutils.java import JavaError, JavaThrowable, WorkflowExcepti
 from dbutils_local.dbutils.output import publish
 from dbutils_local.errors import DbutilsLocalError, NotFound, UserError
 from dbutils_local.executors.base import StopToken
-from dbutils_local.kernels import environment
+from dbutils_local.kernels import environment, folders
 from dbutils_local.kernels.environment import Birth, JobContext
-from dbutils_local.kernels.kernel import short_folder
 from dbutils_local.kernels.outbox import Child
 
 if TYPE_CHECKING:
@@ -135,8 +133,8 @@ class Children:
         def folder() -> Path:
             if forkserver is not None:
                 return Path(forkserver).parent
-            made = short_folder()
-            atexit.register(shutil.rmtree, made, True)
+            made = folders.make()
+            atexit.register(folders.remove, made)
             return made
 
         return spark.lend(self._session.settings, os.environ, folder)

@@ -155,24 +155,34 @@ def become_kernel(argv: list[str], control: socket.socket, parent: int) -> None:
         os._exit(1)
 
     IPKernelApp.wait, IPKernelApp.fail = staticmethod(wait), staticmethod(fail)
-    app: Any = IPKernelApp.instance()
+    app = _application(argv)
     app.parent_handle = parent
-    if app.is_read and argv[2:] == [HISTORY_OFF]:
-        app.connection_file = argv[1]
-        app.init_crash_handler()
-    else:
-        app.is_read = False
-        prepared.put_away()
     sys.argv = [ipykernel_launcher.__file__, *argv]
     app.initialize(argv)
     control.close()
     app.start()
 
 
-def become_program(argv: list[str], environ: Mapping[str, str], cwd: str, umask: int | None) -> None:
-    """Run `-m module args` or `file args` as `python` would: same argv, `__main__`, exit code and traceback."""
+def _application(argv: list[str]) -> Any:
+    """The one that has read its configuration before the fork, if it was read for these arguments."""
+    app: Any = IPKernelApp.instance()
+    if app.is_read and argv[2:] == [HISTORY_OFF]:
+        app.connection_file = argv[1]
+        app.init_crash_handler()
+        return app
+    _forget_preparations()
+    return IPKernelApp.instance()
+
+
+def _forget_preparations() -> None:
+    """For what was forked and is no kernel, or one with arguments of its own."""
     prepared.put_away()
     IPKernelApp.clear_instance()
+
+
+def become_program(argv: list[str], environ: Mapping[str, str], cwd: str, umask: int | None) -> None:
+    """Run `-m module args` or `file args` as `python` would: same argv, `__main__`, exit code and traceback."""
+    _forget_preparations()
     take_place(environ, cwd, umask)
     choose_backend()
     if environ.get("PYTHONUNBUFFERED"):

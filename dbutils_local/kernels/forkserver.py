@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,12 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
-from dbutils_local.kernels import frames, processes
+from dbutils_local.kernels import folders, frames, processes
 from dbutils_local.kernels.kernel import (
     KernelFailed,
     KernelRequest,
     connect,
-    short_folder,
     tail,
     wait_for_welcome,
     wait_until_ready,
@@ -150,7 +148,7 @@ class ForkServer:
         pool_size: int,
         expected: int | None,
     ) -> ForkServer:
-        folder = short_folder()
+        folder = folders.make()
         address = str(folder / "s")
         read_end, write_end = os.pipe()
         with socket.socket(socket.AF_UNIX) as listener:
@@ -167,6 +165,7 @@ class ForkServer:
             }
             process = begin(options, environ, listener)
         os.close(read_end)
+        folders.sweep()
         return cls(address, process, write_end)
 
     @classmethod
@@ -308,7 +307,7 @@ class ForkServer:
         except subprocess.TimeoutExpired:
             processes.kill_tree(self._process.pid)
             self._process.wait()
-        shutil.rmtree(Path(self.address).parent, ignore_errors=True)
+        folders.remove(Path(self.address).parent)
 
     def abandon(self) -> None:
         """End an own server at once, in the middle of its imports if need be; it has forked nothing yet."""
@@ -317,7 +316,7 @@ class ForkServer:
             self._lifeline = None
             processes.kill_group(self._process.pid)
             self._process.wait()
-            shutil.rmtree(Path(self.address).parent, ignore_errors=True)
+            folders.remove(Path(self.address).parent)
 
     def __enter__(self) -> Self:
         return self

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from dbutils_local.errors import DbutilsLocalError
+from dbutils_local.kernels import folders
 from dbutils_local.kernels.processes import kill_tree
 
 if TYPE_CHECKING:
@@ -156,15 +155,6 @@ def _because(words: str) -> str:
     return f": {words}" if words else ""
 
 
-def short_folder() -> Path:
-    """A new private folder with a short name: the paths of unix sockets are limited to about 100 bytes."""
-    folder = tempfile.mkdtemp(prefix="dbl-")
-    if len(folder) > 70 and os.path.isdir("/tmp"):
-        os.rmdir(folder)
-        folder = tempfile.mkdtemp(prefix="dbl-", dir="/tmp")
-    return Path(folder)
-
-
 @dataclass
 class OrdinaryKernel:
     """A kernel started by jupyter_client, from any installed kernelspec."""
@@ -186,7 +176,7 @@ class OrdinaryKernel:
         """Start one and wait until it is ready; KernelFailed says why not."""
         from jupyter_client.manager import KernelManager
 
-        folder = short_folder()
+        folder = folders.make()
         try:
             is_python = request.name is None or request.name in PLAIN_PYTHON
             # TCP makes ipykernel 7 warn in the first cell, and ports are seen by other users of the machine.
@@ -210,9 +200,10 @@ class OrdinaryKernel:
                 manager.start_kernel(
                     env=dict(request.environ), cwd=str(request.cwd), stdout=log, stderr=log, extra_arguments=extra
                 )
+            folders.sweep()
             kernel = cls(connect(manager.get_connection_info()), manager, folder)
         except BaseException as error:
-            shutil.rmtree(folder, ignore_errors=True)
+            folders.remove(folder)
             if isinstance(error, Exception):
                 raise KernelFailed(f"the kernel {request.name or 'python3'!r} could not be started: {error}") from error
             raise
@@ -250,7 +241,7 @@ class OrdinaryKernel:
         self.client.stop_channels()
         self.kill()
         self.manager.cleanup_resources()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        folders.remove(self.folder)
 
 
 def tail(log: Path, lines: int = 20) -> str:

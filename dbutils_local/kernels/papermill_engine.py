@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from papermill.engines import NBClientEngine, NotebookExecutionManager
 
+from dbutils_local.kernels import folders
 from dbutils_local.kernels.environment import Birth
 from dbutils_local.kernels.executed import write_notebook
 from dbutils_local.kernels.execution import Alarm, Ending, Execution, NeverStopped
@@ -132,8 +132,8 @@ class DbutilsLocalEngine(NBClientEngine):  # type: ignore[misc]
             paths = {"input_path": execution.birth.notebook_file, "output_path": execution.output}
             nb_man.nb.metadata.papermill.update({name: str(path) if path else None for name, path in paths.items()})
             return NotebookClient(nb_man, execution, **options).execute()
-        with tempfile.TemporaryDirectory(prefix="dbl-") as folder:
-            own = _own_execution(kernel_name, input_path, Path(folder))
+        with folders.private() as folder:
+            own = _own_execution(kernel_name, input_path, folder)
             try:
                 NotebookClient(nb_man, own, **options).execute()
             finally:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from dbutils_local.core.state import Failure
 from dbutils_local.errors import NotFound
 from dbutils_local.imports import import_nbformat, import_papermill
-from dbutils_local.kernels import outbox
+from dbutils_local.kernels import folders, outbox
 from dbutils_local.kernels.environment import Birth
 from dbutils_local.kernels.executed import write_notebook
 from dbutils_local.kernels.execution import Alarm, Ending, Execution, NeverStopped, StopSignal
@@ -60,9 +59,9 @@ def run_notebook(
     """
     nb = _load(source)
     with _private_folder(forkserver) as folder:
-        birth = birth if birth.outbox else replace(birth, outbox=Path(folder) / "outbox.jsonl")
+        birth = birth if birth.outbox else replace(birth, outbox=folder / "outbox.jsonl")
         birth = birth if birth.forkserver or not forkserver else replace(birth, forkserver=forkserver)
-        full_environ = dict(environ) | birth.write(Path(folder) / "birth.json")
+        full_environ = dict(environ) | birth.write(folder / "birth.json")
         request = KernelRequest(full_environ, cwd, _kernel_of(nb, kernel_name), forkserver, extensions, python)
         alarm = Alarm(stop or NeverStopped(), timeout)
         execution = Execution(birth, request, alarm, output)
@@ -75,14 +74,10 @@ def run_notebook(
         return _result(executed, execution)
 
 
-@contextlib.contextmanager
-def _private_folder(forkserver: str | None) -> Iterator[str]:
+def _private_folder(forkserver: str | None) -> contextlib.AbstractContextManager[Path]:
     """For the birth file; with a fork server in its folder, which goes with it even if this process is killed."""
     shared = Path(forkserver).parent if forkserver else None
-    place = shared if shared and shared.is_dir() else None
-    # The server, and its folder with it, may end while the run does: nothing is left to remove then.
-    with tempfile.TemporaryDirectory(prefix="dbl-", dir=place, ignore_cleanup_errors=True) as folder:
-        yield folder
+    return folders.private(shared if shared and shared.is_dir() else None)
 
 
 def _load(source: Any) -> Any:

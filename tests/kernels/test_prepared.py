@@ -109,8 +109,9 @@ def test_a_kernel_with_arguments_of_its_own_makes_its_own_shell(server, tmp_path
     info = write_connection_file(tmp_path / "k.json", "secret")
     arguments = ["-f", str(tmp_path / "k.json"), "--InteractiveShell.ast_node_interactivity=all"]
     arguments += ["--HistoryManager.enabled=False"]
-    with open(os.devnull, "r+b") as null:
-        process = server.launch(arguments, dict(os.environ), Path(tmp_path), [null.fileno()] * 3)
+    with open(os.devnull, "rb") as null, open(tmp_path / "log", "wb") as log:
+        files = [null.fileno(), log.fileno(), log.fileno()]
+        process = server.launch(arguments, dict(os.environ), Path(tmp_path), files)
     client = connect(info)
     client.wait_for_ready(timeout=60)
     seen: list[str] = []
@@ -120,3 +121,4 @@ def test_a_kernel_with_arguments_of_its_own_makes_its_own_shell(server, tmp_path
     client.stop_channels()
     process.close()
     assert [text for text in seen if text] == ["1", "2"]
+    assert (tmp_path / "log").read_text() == ""
