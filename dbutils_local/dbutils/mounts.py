@@ -15,6 +15,7 @@ import io
 import os
 import posixpath
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +44,12 @@ class NoLocalPath(UserError, OSError):
     """A path below a mount whose source is not on this machine; also an OSError, so that `os.path.exists` says no."""
 
 
+class _Looking(threading.local):
+    """Whether this thread looks for the file a path means: what it looks at then is meant as it stands."""
+
+    busy = False
+
+
 class Mapping:
     """Turns a path into the one on this machine."""
 
@@ -52,11 +59,12 @@ class Mapping:
         self._mounts = Mounts(home)
         self._real = {prefix for prefix in PREFIXES if os.path.isdir(prefix)}
         self._ready = False
+        self._looking = _Looking()
 
     def __call__(self, path: Any, making: bool = False) -> Any:
         """The path to use instead of `path`: `path` itself unless it is one of ours."""
         text = path if isinstance(path, str) else _text_of(path)
-        if text is None or not text.startswith(PREFIXES):
+        if text is None or not text.startswith(PREFIXES) or self._looking.busy:
             return path
         normal = posixpath.normpath(text)
         prefix = next((one for one in PREFIXES if normal == one or normal.startswith(one + "/")), None)
@@ -81,10 +89,13 @@ class Mapping:
             self._ready = True
             for folder in (places.dbfs, places.volumes):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._looking.busy = True
         try:
             local = to_open(normal, places)
         except UserError as error:
             raise NoLocalPath(str(error)) from error
+        finally:
+            self._looking.busy = False
         if making:
             _volume_made(normal, places)
         return str(local)

@@ -88,6 +88,18 @@ def test_workspace_files_and_imports_from_them(home, tmp_path, monkeypatch):
     assert Path("/Workspace/lib/found_by_workspace_path.py").read_text() == "VALUE = 5\n"
 
 
+def test_a_workspace_path_that_is_nowhere_is_not_found(home):
+    assert not Path("/Workspace/Users/me/deep/below/none.json").exists()
+    with pytest.raises(FileNotFoundError):
+        Path("/Workspace/Users/me/deep/below/none.json").read_text()
+
+
+def test_a_deployed_bundles_file_is_the_one_in_its_folder(home, tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "dev.json").write_text("[1]")
+    assert Path("/Workspace/Users/me/.bundle/b/dev/files/config/dev.json").read_text() == "[1]"
+
+
 def test_dbutils_fs_and_open_see_the_same_file(home, tmp_path):
     Files(home, tmp_path).write("/both.txt", b"same", overwrite=False)
     assert Path("/dbfs/both.txt").read_text() == "same"
