@@ -18,7 +18,11 @@ PRELOAD = (
     "jupyter_ext.kernel.tables",
     "dbutils_local.settings",
     "dbutils_local.dbutils.library",
+    "dbutils_local.dbutils.mounts",
     "dbutils_local.dbutils.shims",
+    "dbutils_local.spark",
+    "dbutils_local.spark.lazy",
+    "dbutils_local.spark.starting",
     "tomllib",
 )
 
