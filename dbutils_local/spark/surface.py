@@ -7,6 +7,7 @@ PySpark's, so isinstance, documentation and everything else are its own.
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Any
 
 from dbutils_local.errors import NotSupportedHere
 from dbutils_local.files import Mounts
-from dbutils_local.paths import Places, Remote, locate
+from dbutils_local.paths import Places, Remote, locate, way_to_stand_in
 from dbutils_local.settings import RUNTIME, RUNTIME_KEY, Settings
+from dbutils_local.spark import constants, json_paths
 from dbutils_local.spark.dialect import DEFAULT_CATALOG, PARQUET_NOTICE, Act, Means, Names, Plan, plan
 from dbutils_local.spark.shared_warehouse import SharedWarehouse
 from dbutils_local.spark.warehouse import Warehouse
@@ -88,6 +90,7 @@ class Surface:
         self.warehouse = Warehouse(spark, settings.home / "spark-warehouse", self.tell)
         self._mounts = Mounts(settings.home)
         self._told: set[str] = set()
+        self._numbers = itertools.count(1)
 
     @property
     def names(self) -> Names:
@@ -114,7 +117,11 @@ class Surface:
             path = f"/{path}" if not Path(path).exists() else Path(path).absolute().as_uri()
         found = locate(path, places)
         if isinstance(found, Remote):
-            return path if found.url == path else found.url
+            if not any(name.startswith("spark.jars") for name in self.settings.spark_conf):
+                self.tell(
+                    f"{found.url} is in a cloud, which Spark here does not reach; {way_to_stand_in(found.url, places)}"
+                )
+            return found.url
         if not found.exists() and path.startswith("/") and Path(path).exists():
             self.tell(f"{path} is not in DBFS here but on this machine: read from there (on Databricks: file:{path})")
             return Path(path).as_uri()
@@ -129,19 +136,50 @@ class Surface:
         statements = split(text)
         if named or len(statements) > 1:  # formatted text and scripts: Spark's own business
             return self._checked(lambda: run(text, args, **named))
-        plain = statements[0].text if statements else text
+        plain = self._filled(statements[0].text if statements else text, run, args)
         self.warehouse.absorb()
         step = plan(plain, self.means)
         for notice in step.notices:
             self.tell(notice)
         if step.act is Act.CHANGE_ROWS:
-            return self._change_rows(step.texts[0], lambda one: self._checked(functools.partial(run, one, args)))
+            return self._change_rows(step.texts[0], lambda one: self._run(run, one, args))
         if step.act is not Act.RUN:
             return self._own(step)
-        frames = [self._checked(functools.partial(run, one, args)) for one in step.texts]
+        frames = [self._run(run, one, args) for one in step.texts]
         if step.changes:
             self.warehouse.publish()
         return frames[-1]
+
+    def _filled(self, text: str, run: Callable[..., Any], args: Any) -> str:
+        """The statement with what it says by a value put in as text."""
+        known = args if isinstance(args, dict) else None
+
+        def value(expression: str) -> str:
+            found = run(f"SELECT {expression}", known).collect()[0][0]
+            return "" if found is None else str(found)
+
+        text = constants.with_variables(text, lambda name: self.spark.conf.get(name, None))
+        text = constants.with_identifiers(text, value)
+        return constants.with_files(text, value, self._relation)
+
+    def _relation(self, reading: constants.Reading) -> str:
+        """Files as a table expression; a schema can only be given by way of a view."""
+        if reading.schema is None:
+            return constants.direct(reading, reading.path)
+        name = f"read_files_{next(self._numbers)}"
+        reader = self.spark.read.format(reading.format).options(**reading.options).schema(reading.schema)
+        reader.load(reading.path).createOrReplaceTempView(name)
+        return name
+
+    def _run(self, run: Callable[..., Any], text: str, args: Any) -> Any:
+        """One text through Spark; once more, with functions for them, where it has paths into columns of JSON text."""
+        try:
+            return self._checked(functools.partial(run, text, args))
+        except Exception as error:
+            other = json_paths.as_functions(text) if json_paths.SIGN in str(error) else text
+            if other == text:
+                raise
+        return self._checked(functools.partial(run, other, args))
 
     def _change_rows(self, text: str, run: Callable[[str], Any]) -> Any:
         from dbutils_local.spark.rows import change_rows
