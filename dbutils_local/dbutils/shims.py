@@ -9,8 +9,10 @@ handed through where the user sets it.
 
 from __future__ import annotations
 
+import importlib
 import importlib.machinery
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final
@@ -30,8 +32,41 @@ GLOBALS: Final = (
 )
 
 
+_lock = threading.Lock()
+
+
 class Missing(ImportError):
     """Something of a package that is not installed was asked of its stand-in."""
+
+
+class _Waiting(ModuleType):
+    """A package that is there as the way to a module of ours; the real one is imported when it is asked for more.
+
+    databricks-sdk takes a second to import, and most who import its `runtime` want nothing else of it.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("__wrapped__", "__warningregistry__"):
+            raise AttributeError(name)
+        with _lock:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
+        real = importlib.import_module(self.__name__)
+        for child in [one for one in self.__dict__ if f"{self.__name__}.{one}" in sys.modules]:
+            real.__dict__.setdefault(child, self.__dict__[child])
+        return getattr(real, name)
+
+
+class _Later:
+    """Loads a package as one that waits."""
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        """The ordinary kind."""
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """From here on it waits: the import system, which asks a new module this and that, is done with it."""
+        module.__class__ = _Waiting
 
 
 class Finder:
@@ -68,6 +103,8 @@ class Finder:
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """A spec for our modules, None for all others."""
+        if fullname == "databricks.sdk" and (later := _deferred(fullname, path, self._fill)):
+            return later
         ours = fullname in self._fill or (fullname in self._stand_ins and self._stands_in(fullname, path))
         if not ours:
             return None
@@ -86,6 +123,20 @@ class Finder:
     def exec_module(self, module: ModuleType) -> None:
         """Fill the module."""
         (self._fill | self._stand_ins)[module.__name__](module)
+
+
+def _deferred(
+    fullname: str, path: Sequence[str] | None, ours: Mapping[str, Any]
+) -> importlib.machinery.ModuleSpec | None:
+    """The spec of an installed package that is to wait, being imported only as the way to a module of ours."""
+    real = importlib.machinery.PathFinder.find_spec(fullname, path)
+    if real is None or real.submodule_search_locations is None or not _wanted_below(fullname, ours):
+        return None
+    loader: Any = _Later()
+    spec = importlib.machinery.ModuleSpec(fullname, loader, origin=real.origin)
+    spec.submodule_search_locations = real.submodule_search_locations
+    spec.has_location = True
+    return spec
 
 
 def _wanted_below(parent: str, ours: Mapping[str, Any]) -> bool:

@@ -79,6 +79,24 @@ def test_the_rest_of_the_sdk_is_the_real_one(tmp_path):
     assert python(code, tmp_path) == "databricks.sdk"
 
 
+def test_the_sdk_is_not_loaded_by_who_only_wants_its_runtime(tmp_path):
+    code = """
+import databricks.sdk, sys
+from databricks.sdk.runtime import dbutils
+jobs = "databricks.sdk.service.jobs"
+print(dbutils is ours, jobs in sys.modules)
+waiting = databricks.sdk
+print(waiting.WorkspaceClient is sys.modules["databricks.sdk"].WorkspaceClient, jobs in sys.modules)
+from databricks.sdk import *
+import databricks.sdk.service.jobs
+sdk = databricks.sdk
+print(WorkspaceClient is sdk.WorkspaceClient, sdk.runtime.dbutils is ours, hasattr(waiting, "nothing"))
+"""
+    late = code.replace("import databricks.sdk, sys", "import databricks.sdk.runtime, sys")
+    assert python(late, tmp_path).splitlines() == ["True False", "True True", "True True False"]
+    assert python(code, tmp_path).splitlines() == ["True True", "True True", "True True False"]
+
+
 def test_a_runtime_module_that_was_imported_before_is_replaced(tmp_path):
     code = """
 shims.uninstall()
