@@ -89,26 +89,32 @@ class IPKernelApp(kernelapp.IPKernelApp, _ReadOnce):
     fail: Callable[[str], NoReturn]
 
     def init_kernel(self) -> None:
-        """The kernel asks for the one shell of its process, and gets the prepared one."""
+        """The kernel gets the prepared shell; one that makes its own sees the environment of the task."""
+        if not prepared.is_ready():
+            self._take_place()
         with prepared.modules_known():
             super().init_kernel()  # type: ignore[no-untyped-call]
         prepared.adopt(self.kernel)
 
     def init_gui_pylab(self) -> None:
         """Everything from here on (start-up files, extensions) sees the environment of the task."""
-        assignment = self.wait()
-        try:
-            take_place(assignment["environ"], assignment["cwd"], assignment.get("umask"))
-        except OSError as error:
-            self.fail(f"the kernel cannot start in {assignment['cwd']}: {error.strerror}")
+        if prepared.is_ready():
+            self._take_place()
         # What the shell took from the environment and the folder when it was made:
         shell: Any = self.shell
         shell.starting_dir = os.getcwd()
         shell.user_ns["_dh"][:] = [Path(shell.starting_dir)]
         shell.init_environment()
-        self._extensions = assignment["extensions"]
         super().init_gui_pylab()  # type: ignore[no-untyped-call]
         choose_backend()
+
+    def _take_place(self) -> None:
+        assignment = self.wait()
+        try:
+            take_place(assignment["environ"], assignment["cwd"], assignment.get("umask"))
+        except OSError as error:
+            self.fail(f"the kernel cannot start in {assignment['cwd']}: {error.strerror}")
+        self._extensions = assignment["extensions"]
 
     def init_code(self) -> None:
         """The user's start-up files; then our extensions, whose failure is the kernel's failure."""
@@ -144,7 +150,7 @@ def become_kernel(argv: list[str], control: socket.socket, parent: int) -> None:
     import ipykernel_launcher
 
     def wait() -> Mapping[str, Any]:
-        frames.send(control, {"ready": True, "language_info": app.kernel.language_info})
+        frames.send(control, {"ready": True, "language_info": app.kernel_class.language_info})
         received = frames.receive(control)
         if received is None:
             os._exit(0)

@@ -106,6 +106,11 @@ def prepare(app: Any) -> None:
         put_away()
 
 
+def is_ready() -> bool:
+    """Whether there is a shell to adopt."""
+    return _before is not None
+
+
 def _is_plain(app: Any) -> bool:
     config = app.config
     named = {name for name in config if config[name]}
@@ -117,7 +122,7 @@ def _is_plain(app: Any) -> bool:
 def modules_known() -> Iterator[None]:
     """While a kernel is made: the files of the modules that are its own, for the debugger, are looked up no more."""
     module: Any = ipkernel
-    if _before is not None:
+    if is_ready():
         module.sys = _SysWithoutModules()
     try:
         yield
@@ -127,7 +132,7 @@ def modules_known() -> Iterator[None]:
 
 def adopt(kernel: Any) -> None:
     """Let the shell belong to this kernel, whose output has been redirected by now, as if the kernel had made it."""
-    if _before is None:
+    if not is_ready():
         return
     if hasattr(kernel, "_kernel_modules"):  # ipykernel 7 on
         kernel._kernel_modules = kernel.debugger.kernel_modules = _files

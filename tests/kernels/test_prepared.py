@@ -90,6 +90,7 @@ def test_a_shell_with_a_configuration_of_its_own_is_made_by_each_kernel(run_cell
             cell = run.notebook.cells[0]
             assert [output.get("text", output.output_type) for output in cell.outputs] == expected
             assert run.notices == ()
+            assert (tmp_path / name / "log.py").exists() == ("log.py" in option)
 
 
 def test_start_up_files_run_in_each_kernel(run_cells, tmp_path):
