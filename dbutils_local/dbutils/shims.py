@@ -2,7 +2,7 @@
 
 `databricks.sdk.runtime`, `pyspark.dbutils` and `dbruntime` give the objects of this process, without network, whether
 or not databricks-sdk and pyspark are installed, and so does `delta.tables` where Delta is not; everything else below
-those packages stays the real thing.
+those packages stays the real thing. MLflow is the real one, told where its store is.
 `DATABRICKS_RUNTIME_VERSION` is not set: libraries take it as proof of a cluster and call one (reference 2.5). It is
 handed through where the user sets it.
 """
@@ -16,6 +16,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Final
+
+from dbutils_local.dbutils import experiments
 
 # What notebooks find without importing it (reference 8.1).
 GLOBALS: Final = (
@@ -69,6 +71,22 @@ class _Later:
         module.__class__ = _Waiting
 
 
+class _Adapting:
+    """The loader of an installed module, which is changed as soon as it is loaded."""
+
+    def __init__(self, loader: Any, change: Callable[[ModuleType], None]) -> None:
+        self._loader = loader
+        self._change = change
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Load it and change it."""
+        self._loader.exec_module(module)
+        self._change(module)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+
 class Finder:
     """Finds and loads our modules before any other finder; their parents only where the real ones are not installed.
 
@@ -93,6 +111,10 @@ class Finder:
             "delta": _delta_tables,
             "delta.tables": _delta_tables,
         }
+        self._changes: dict[str, Callable[[ModuleType], None]] = {
+            experiments.TRACKING: experiments.adapt_tracking,
+            experiments.REGISTRY: experiments.adapt_registry,
+        }
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -105,6 +127,8 @@ class Finder:
         """A spec for our modules, None for all others."""
         if fullname == "databricks.sdk" and (later := _deferred(fullname, path, self._fill)):
             return later
+        if fullname in self._changes:
+            return _adapted(fullname, path, self._changes[fullname])
         ours = fullname in self._fill or (fullname in self._stand_ins and self._stands_in(fullname, path))
         if not ours:
             return None
@@ -136,6 +160,16 @@ def _deferred(
     spec = importlib.machinery.ModuleSpec(fullname, loader, origin=real.origin)
     spec.submodule_search_locations = real.submodule_search_locations
     spec.has_location = True
+    return spec
+
+
+def _adapted(
+    fullname: str, path: Sequence[str] | None, change: Callable[[ModuleType], None]
+) -> importlib.machinery.ModuleSpec | None:
+    spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+    if spec is not None and spec.loader is not None:
+        loader: Any = _Adapting(spec.loader, change)
+        spec.loader = loader
     return spec
 
 
