@@ -217,7 +217,13 @@ class Surface:
                 return self._column("databaseName", self._schemas_of(step.name))
             case Act.MAKE_FOLDER:
                 Path(self.local(step.name)).mkdir(parents=True, exist_ok=step.lenient)
-        return self._column("result", [])
+        return self._nothing()
+
+    def _nothing(self) -> Any:
+        """What a statement without a result gives: a frame without columns."""
+        from pyspark.sql import DataFrame
+
+        return DataFrame(self.spark._jsparkSession.emptyDataFrame(), self.spark)
 
     def _column(self, name: str, values: list[str]) -> Any:
         """A frame of one text column, made inside the JVM: a Python worker takes seconds to start."""
@@ -330,6 +336,8 @@ def _wrap_all() -> None:
     _wrap(DataStreamWriter, ["format"], _around_format)
     _wrap(DataStreamWriter, ["start"], _around_path)
     _wrap(DataStreamWriter, ["toTable"], _around_write_table)
+    # Databricks' PySpark has both names.
+    DataStreamWriter.table = DataStreamWriter.toTable  # type: ignore[attr-defined]
     for kind in (DataFrameReader, DataFrameWriter, DataStreamReader, DataStreamWriter):
         _wrap(kind, ["option"], _around_option)
         _wrap(kind, ["options"], _around_options)

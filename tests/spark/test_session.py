@@ -170,6 +170,14 @@ def test_streams_read_and_write_databricks_paths(spark: Any) -> None:
     )
     query.awaitTermination()
     assert spark.table("streamed").count() == 3
+    older = stream.writeStream.trigger(availableNow=True).option("checkpointLocation", "/Volumes/a/b/c/again")
+    older.table("main.default.streamed_too").awaitTermination()
+    assert spark.table("streamed_too").count() == 3
+
+
+def test_a_statement_without_a_result_has_no_columns(spark: Any) -> None:
+    frame = spark.sql("USE CATALOG hive_metastore")
+    assert (frame.columns, frame.collect()) == ([], [])
 
 
 def test_another_session_finds_tables_views_and_partitions(spark: Any, spark_home: Path) -> None:
@@ -187,6 +195,7 @@ def test_another_session_finds_tables_views_and_partitions(spark: Any, spark_hom
     other = Warehouse(spark, spark_home / "spark-warehouse")
     other.absorb()
     assert rows(spark.sql("SELECT * FROM shared.v")) == [(1,)]
+    assert rows(spark.sql("DESCRIBE shared.t"))[1][:2] == ("b", "string")
     assert rows(spark.sql("SELECT p, count(*) FROM shared.parts GROUP BY p ORDER BY p")) == [(0, 2), (1, 2)]
     spark.sql("DROP TABLE shared.t")
     assert not (spark_home / "spark-warehouse" / "shared.db" / "t").exists(), (
