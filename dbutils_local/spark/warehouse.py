@@ -138,7 +138,8 @@ class Warehouse:
         location = metadata.storage().locationUri()
         found = {
             "kind": kind,
-            "ddl": rows[0].getString(0),
+            # Said of every text column, though it is what they have unasked; declared, DESCRIBE would show it.
+            "ddl": rows[0].getString(0).replace(" COLLATE UTF8_BINARY", ""),
             "look": look,
         }
         if kind == _VIEW:
