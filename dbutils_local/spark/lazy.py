@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from dbutils_local.settings import Settings
+from dbutils_local.spark import doors
 from dbutils_local.spark.starting import is_lost
 
 NAMES = ("spark", "sc", "sqlContext", "sql", "table", "udf")
@@ -48,6 +49,7 @@ def install(namespace: MutableMapping[str, Any], settings: Settings) -> None:
 
     for name in NAMES:
         namespace.setdefault(name, Lazy(name, start))
+    doors.install(settings)
 
 
 _renewals: dict[int, Callable[[], None]] = {}  # by the namespace's id

@@ -38,11 +38,16 @@ class Lent:
         with suppress(Exception):
             self.cancel()
         with suppress(Exception):
-            for query in list(self.session.streams().active()):
-                with suppress(Exception):
-                    query.stop()
+            self._stop_streams()
         with suppress(Exception):
             self.gateway.shutdown()
+
+    def _stop_streams(self) -> None:
+        # Not session.streams(): a session that is asked for its queries is never forgotten by the application.
+        for query in self.session.sharedState().activeStreamingQueries().values().toArray():
+            if query.sparkSession().equals(self.session):
+                with suppress(Exception):
+                    query.stop()
 
 
 def serve(listener: socket.socket, spark: Callable[[], Any], scratch: Callable[[], Path]) -> None:

@@ -17,6 +17,7 @@ from dbutils_local.errors import MissingExtra, UserError
 from dbutils_local.settings import Settings
 
 _lock = threading.RLock()
+_thread = threading.local()
 _session: Any = None
 _scratch: Path | None = None  # of this process's own JVM
 _lends_at: str | None = None  # the socket at which it is lent to others
@@ -41,8 +42,17 @@ def session(settings: Settings, environ: Mapping[str, str] | None = None) -> Any
     global _session
     with _lock:
         if _session is None or _is_stopped(_session):
-            _session = _start(settings, os.environ if environ is None else environ)
+            _thread.is_starting = True
+            try:
+                _session = _start(settings, os.environ if environ is None else environ)
+            finally:
+                _thread.is_starting = False
         return _session
+
+
+def is_starting() -> bool:
+    """Whether what runs now is part of starting the session."""
+    return getattr(_thread, "is_starting", False)
 
 
 def stop() -> None:

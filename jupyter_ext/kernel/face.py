@@ -120,7 +120,9 @@ class Face:
     def remove(self) -> None:
         """Undo `bind` and all that was put onto `undo`."""
         from dbutils_local.dbutils import mounts, shims
+        from dbutils_local.spark import doors
 
+        doors.remove()
         mounts.uninstall()
         shims.uninstall()
         if self.panel is not None:

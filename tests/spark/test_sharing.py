@@ -183,6 +183,25 @@ dbutils.notebook.exit([kept, again.sparkContext.applicationId == before, again.c
     assert exit_value(asked) == '[2, true, false, "3", 4]'
 
 
+def test_code_that_asks_pyspark_for_a_session_gets_the_notebooks(run: Run, folder: Path) -> None:
+    (folder / "sessions.py").write_text(
+        """
+from pyspark.sql import SparkSession
+asked = SparkSession.builder.master("local[1]").appName("theirs").config("spark.jars.packages", "a:b:1").getOrCreate()
+"""
+    )
+    asked = run(
+        "import sessions",
+        """
+from pyspark import SparkContext
+dbutils.notebook.exit([sessions.asked is spark, SparkContext.getOrCreate() is sc, sc.applicationId])
+""",
+    )
+    application = exit_value(run(APPLICATION))
+    assert exit_value(asked) == f'[true, true, "{application}"]'
+    assert "spark.jars.packages has no effect" in str(asked.notebook.cells[0].outputs)
+
+
 SLOW = """
 import os
 from pathlib import Path
