@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from dbutils_local import __version__
-from dbutils_local.errors import DbutilsLocalError, HomeUnusable, UserError
+from dbutils_local.errors import DbutilsLocalError, HomeUnusable, InvalidSpec, UserError
 
 # Each verb's module is imported when the verb is used: `--help` and `fs ls` must answer at once.
 _VERBS = {
@@ -73,9 +73,11 @@ def _of_system(error: OSError) -> Exception:
 
 
 def fail(error: Exception, code: int) -> None:
-    """One clear message on stderr, no traceback."""
-    for line in str(error).splitlines() or [type(error).__name__]:
-        click.echo(f"error: {line}", err=True)
+    """One clear message on stderr, no traceback; of a spec each fault with its own severity."""
+    found = error.problems if isinstance(error, InvalidSpec) else ()
+    for severity, text in [(one.severity, str(one)) for one in found] or [("error", str(error))]:
+        for line in text.splitlines() or [type(error).__name__]:
+            click.echo(f"{severity}: {line}", err=True)
     sys.exit(code)
 
 

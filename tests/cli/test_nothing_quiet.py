@@ -136,3 +136,14 @@ def test_a_file_that_is_elsewhere_or_nowhere_is_named_once(folder: Path) -> None
     write(folder, {"task_key": "a", "spark_python_task": {"python_file": "./s.py"}, **library})
     told = said("run", "job.json").stdout
     assert f"error: library ./none.whl: no such file; looked for {folder}/none.whl\n" in told
+
+
+def test_of_a_bundle_with_faults_what_is_only_a_warning_is_called_one(folder: Path) -> None:
+    (folder / "databricks.yml").write_text(
+        "bundle: {name: b}\nartifacts: {a: {type: whl}}\nvariables: {missing: {description: none}}\n"
+        "resources: {jobs: {j: {tasks: [{task_key: t, spark_python_task: {python_file: s.py}}]}}}\n"
+    )
+    (folder / "s.py").write_text("")
+    told = said("run", "databricks.yml")
+    assert told.exit_code == 2
+    assert [line.split(":")[0] for line in told.stderr.splitlines()] == ["error", "warning"]
