@@ -38,7 +38,7 @@ from pathlib import Path
 sys.path[:] = [entry for entry in sys.path if entry]
 from dbutils_local.kernels import zygote
 o = json.loads(sys.argv[1])
-zygote.main(Path(o["folder"]), socket.socket(fileno=o["listener"]), o["lifeline"], o["owner"], o)
+zygote.main(Path(o["folder"]), socket.socket(fileno=o["listener"]), o["lifeline"], o)
 """
 GOODBYE = 2.0  # seconds a server may take to end everything; one that still imports does not hear that it should
 ANSWER_TIMEOUT = 60.0  # seconds; a server with a large preload answers when it has imported it
@@ -158,7 +158,6 @@ class ForkServer:
                 "folder": str(folder),
                 "listener": listener.fileno(),
                 "lifeline": read_end,
-                "owner": os.getpid(),
                 "preload": list(preload),
                 "pool_size": pool_size,
                 "expected": expected,
@@ -185,8 +184,8 @@ class ForkServer:
 
     @property
     def pid(self) -> int:
-        """The server's process."""
-        return int(self._process.pid) if self._process else int(self.ask({"do": "ping"})["pid"])
+        """The server's process, as soon as it answers."""
+        return int(self.ask({"do": "ping"})["pid"])
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """One question, one answer. ServerGone when there is none."""
@@ -362,7 +361,7 @@ def _split_off(options: dict[str, Any], environ: Mapping[str, str] | None, liste
 
     os.setsid()
     zygote.forget_the_owner(Path(options["folder"]) / "log", keep=(listener.fileno(), options["lifeline"]))
-    zygote.main(Path(options["folder"]), listener, options["lifeline"], options["owner"], options)
+    zygote.main(Path(options["folder"]), listener, options["lifeline"], options)
     # What was forked further down has done its work: it ends as an interpreter ends.
     raise SystemExit(0)
 

@@ -4,7 +4,8 @@ One thread, one loop. Each client connection asks for one process and lives as l
 process is killed with all it started, and when the process ends the client is told.
 
 A kernel adopts the orphans below it, and this process adopts those of a dead kernel, so after a kernel's death every
-child here that was not forked here is a leftover: a daemon that left its process group included.
+child here that was not forked here is a leftover: a daemon that left its process group included. What is left when this
+process itself is killed falls to its guardian.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dbutils_local.kernels import frames, processes
+from dbutils_local.kernels import frames, guardian, processes
 from dbutils_local.kernels.bootstrap import extension_names
 from dbutils_local.kernels.kernel import tail
 
@@ -107,7 +108,7 @@ class Zygote:
     folder: Path
     listener: socket.socket
     lifeline: int  # read end of a pipe: its end means that the owner is gone
-    owner: int
+    guarded_by: int  # our parent; its end is ours
     pool: Pool
     unsafe: str | None  # why nothing may be forked; None: all is well
     has_preload: bool
@@ -139,7 +140,7 @@ class Zygote:
             for key, _ in self.selector.select(timeout=1.0):
                 if (become := key.data()) is not None:
                     return become  # type: ignore[no-any-return]
-            if self._ends or os.getppid() != self.owner:
+            if self._ends or os.getppid() != self.guarded_by:
                 self._shut_down()
 
     def _on_end(self, *_: Any) -> None:
@@ -355,6 +356,7 @@ class Zygote:
             )
         process = Forked(pid, is_detached=request["detached"])
         self.forked[pid] = process
+        self._tell_guardian(process)
         frames.send(client, {"pid": pid})
         self._bind(process, client)
         return None
@@ -394,6 +396,10 @@ class Zygote:
         self.shared[request["key"]] = address
         return None
 
+    def _tell_guardian(self, changed: Forked) -> None:
+        if changed.is_detached:
+            guardian.spare(self.folder, (process.pid for process in self.forked.values() if process.is_detached))
+
     def _let_go(self) -> None:
         """In a child: close every file of the server's."""
         self.selector.close()
@@ -423,6 +429,7 @@ class Zygote:
                 processes.kill_group(dead.si_pid)
             _, status = os.waitpid(dead.si_pid, 0)
             if process is not None:
+                self._tell_guardian(process)
                 self._bury(process, os.waitstatus_to_exitcode(status))
             self._bury_orphans()
 
@@ -541,9 +548,10 @@ def forget_the_owner(log: Path, keep: Sequence[int]) -> None:
     sys.path[:] = [entry for entry in sys.path[own_folder:] if entry]
 
 
-def main(folder: Path, listener: socket.socket, lifeline: int, owner: int, options: Mapping[str, Any]) -> None:
+def main(folder: Path, listener: socket.socket, lifeline: int, options: Mapping[str, Any]) -> None:
     """The whole life of a fork server process; in a forked child, the whole life of that child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    guarded_by = guardian.start(folder, (listener.fileno(), lifeline))
     processes.adopt_orphans()
     before = dict(os.environ)
     unsafe = warm_up(options["preload"])
@@ -552,7 +560,7 @@ def main(folder: Path, listener: socket.socket, lifeline: int, owner: int, optio
         folder=folder,
         listener=listener,
         lifeline=lifeline,
-        owner=owner,
+        guarded_by=guarded_by,
         pool=Pool(options["pool_size"], options["expected"]),
         unsafe=unsafe,
         has_preload=bool(options["preload"]),

@@ -254,6 +254,30 @@ def test_a_killed_server_ends_its_kernels_and_the_next_notebook_starts_the_ordin
     assert any("ordinary way" in notice for notice in after.notices)
 
 
+def test_a_daemon_ends_when_the_server_is_killed_and_a_detached_program_does_not(run_cells, tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text("import time, os\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(600)")
+    with ForkServer.start(pool_size=0) as server:
+        detached = server.run([str(script)], dict(os.environ), tmp_path, detached=True)
+        detached.close()
+        run = run_cells(DAEMON, f"import os, time\nos.kill({server.pid}, 9)\ntime.sleep(60)", forkserver=server.address)
+        assert "fork server" in run.failure.error
+        assert is_gone(int(printed(run)))
+    assert psutil.pid_exists(detached.pid)
+    os.kill(detached.pid, signal.SIGKILL)
+    assert is_gone(detached.pid)
+
+
+def test_a_server_whose_guardian_is_killed_ends_with_all_its_kernels(run_cells, tmp_path):
+    with ForkServer.start(pool_size=1) as server:
+        kill = f"import os, time\nos.kill({psutil.Process(server.pid).ppid()}, 9)\ntime.sleep(60)"
+        pid = server.pid
+        run = run_cells(DAEMON, kill, forkserver=server.address)
+        assert run.failure is not None
+        assert is_gone(int(printed(run)))
+        assert is_gone(pid)
+
+
 def test_a_killed_owner_takes_the_server_and_its_kernels_along(tmp_path):
     owner = tmp_path / "owner.py"
     owner.write_text(
