@@ -10,6 +10,7 @@ _NOTEBOOKS = (".ipynb", ".sql", ".scala", ".r")
 
 def main() -> None:
     """The command line; `drive` takes a short way in, because every detached run starts with it."""
+    _speak_utf8()
     if len(sys.argv) == 3 and sys.argv[1] == "drive" and sys.argv[2].isdigit():
         _warm_up()
         from dbutils_local.workspace import Workspace
@@ -21,6 +22,13 @@ def main() -> None:
     from dbutils_local.cli import main as cli
 
     cli()
+
+
+def _speak_utf8() -> None:
+    """Start again in UTF-8 mode where the locale knows no UTF-8: else a path that is not ASCII could not be named."""
+    if sys.getfilesystemencoding().lower() != "utf-8":
+        os.environ["PYTHONUTF8"] = "1"  # for what this process starts
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def _warm_up() -> None:

@@ -178,7 +178,7 @@ class Asking:
         Over the job's max_concurrent_runs, where it says one, it is QUEUED or SKIPPED.
         """
         ids = self.workspace.register(self.siblings.values())
-        source = self._linked(ids)
+        source = intake.linked(self.source, self.siblings, self.workspace)
         job_id = ids[self.source.key or self.source.name]
         row = self.workspace.submit(
             source,
@@ -208,18 +208,6 @@ class Asking:
         active = len(self.workspace.store.active_runs(job_id)) if asks else 0
         if active:
             yield f"max_concurrent_runs is not given, and {active} of this job are active: this run did not wait"
-
-    def _linked(self, ids: Mapping[str, int]) -> Source:
-        """The job with `${resources.jobs.K.id}` replaced; the jobs it may start are stored under those ids."""
-        from dbutils_local.spec.load import resolve_job_ids
-
-        if not any(task.kind == "run_job_task" or task.for_each_task for task in self.source.settings.tasks or ()):
-            return self.source
-        for key, sibling in self.siblings.items():
-            self.workspace.remember_job(
-                ids[sibling.key or key], replace(sibling, settings=resolve_job_ids(sibling.settings, ids))
-            )
-        return replace(self.source, settings=resolve_job_ids(self.source.settings, ids))
 
 
 def run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,11 +15,11 @@ from dbutils_local import notebooks
 from dbutils_local.core.plan import Plan, plan
 from dbutils_local.errors import InvalidSpec, NotFound, Problem, UserError
 from dbutils_local.settings import Settings
-from dbutils_local.spec.job import JobSettings
-from dbutils_local.spec.load import LoadedJob, load, loads
+from dbutils_local.spec.job import JobSettings, resolved
+from dbutils_local.spec.load import LoadedJob, load, loads, resolve_job_ids
 from dbutils_local.spec.tasks import JOB_ID_REFERENCE
 from dbutils_local.spec.tree import Place
-from dbutils_local.workspace import Source, default_root
+from dbutils_local.workspace import Source, Workspace, default_root
 
 NOTEBOOK_ENDINGS = (".ipynb", ".py", ".sql", ".scala", ".r", ".R")
 
@@ -174,7 +175,19 @@ def _bare(path: Path, arguments: Sequence[str], settings: Settings) -> Intake:
     return Intake({key: source})
 
 
-def again(origin: Mapping[str, object]) -> Source | None:
+def linked(source: Source, siblings: Mapping[str, Source], workspace: Workspace) -> Source:
+    """The job with `${resources.jobs.K.id}` replaced; the jobs of its spec it may start are stored under those ids."""
+    if "resources.jobs." not in json.dumps(resolved(source.settings, bundle=True)):
+        return source
+    ids = workspace.register(siblings.values())
+    if any(task.kind == "run_job_task" or task.for_each_task for task in source.settings.tasks or ()):
+        for key, sibling in siblings.items():
+            ready = replace(sibling, settings=resolve_job_ids(sibling.settings, ids))
+            workspace.remember_job(ids[sibling.key or key], ready)
+    return replace(source, settings=resolve_job_ids(source.settings, ids))
+
+
+def again(origin: Mapping[str, object], workspace: Workspace) -> Source | None:
     """The job of a run that came from a file, as that file is now; None if the run did not."""
     if not origin.get("spec"):
         return None
@@ -187,7 +200,7 @@ def again(origin: Mapping[str, object]) -> Source | None:
         keep_going=True,
     )
     intake.require_readable()  # a task that is run again without its file fails by name
-    return intake.pick(str(origin["job"]))
+    return linked(intake.pick(str(origin["job"])), intake.jobs, workspace)
 
 
 def refused(source: Source, stubs: Iterable[str], only: Iterable[str]) -> list[Problem]:

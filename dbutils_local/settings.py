@@ -41,7 +41,7 @@ class Settings:
     spark_conf: Mapping[str, str] = field(default_factory=dict)  # more Spark settings, stronger than ours
     spark_engine: str = "auto"  # auto | pyspark | sail | connect | databricks-connect
     secret_store: str = "file"  # file | keyring | an entry point of group dbutils_local.secret_stores
-    on_widget_change: str = "run_accessed_commands"  # run_notebook | run_accessed_commands | do_nothing; needs the labextension
+    on_widget_change: str = "run_accessed_commands"  # or run_notebook, do_nothing; needs the labextension
     widget_order: str = "name"  # name | creation
     strict_status: bool = False  # True: a missing job or run answers 400 as the old back end, not 404
     allowed_roots: tuple[
@@ -139,11 +139,7 @@ def _parse(name: str, value: Any, where: str) -> Any:
                 value if isinstance(value, list) else [part for part in value.replace(",", " ").split() if part]
             )
         if kind.startswith("Mapping"):
-            return (
-                dict(value)
-                if isinstance(value, dict)
-                else _pairs(value)
-            )
+            return dict(value) if isinstance(value, dict) else _pairs(value)
         if kind.startswith("Path"):
             return Path(value).expanduser().absolute()
         if not isinstance(value, str) or value not in _CHOICES.get(name, (value,)):

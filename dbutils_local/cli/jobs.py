@@ -31,10 +31,15 @@ def _open() -> Workspace:
     return Workspace.open()
 
 
-def _source(spec: str, job: str | None, target: str | None, variables: Sequence[str]) -> Source:
+def _source(spec: str, job: str | None, target: str | None, variables: Sequence[str]) -> tuple[Workspace, Source]:
+    """The job of a SPEC, and where it is to be stored with the other jobs of the SPEC that it starts."""
     from dbutils_local import intake
 
-    return intake.take(spec, target=target, variables=pairs(variables, "--var")).pick(job)
+    taken = intake.take(spec, target=target, variables=pairs(variables, "--var"))
+    source = taken.pick(job)
+    others = {key: other for key, other in taken.jobs.items() if other.key != source.key}
+    workspace = _open()
+    return workspace, intake.linked(source, others, workspace)
 
 
 @jobs.command()
@@ -48,8 +53,8 @@ def create(spec: str, job: str | None, target: str | None, variables: Sequence[s
     Example:
       dbutils-local jobs create databricks.yml --job nightly -t dev
     """
-    source = _source(spec, job, target, variables)
-    job_id = _open().create_job(source.settings, source)
+    workspace, source = _source(spec, job, target, variables)
+    job_id = workspace.create_job(source.settings, source)
     echo_json({"job_id": job_id}) if output == "json" else click.echo(job_id)
 
 
@@ -127,8 +132,8 @@ def update(job_id: int, spec: str, job: str | None, target: str | None, variable
     """
     from dbutils_local.spec.job import resolved
 
-    source = _source(spec, job, target, variables)
-    _open().reset_job(job_id, resolved(source.settings), source)
+    workspace, source = _source(spec, job, target, variables)
+    workspace.reset_job(job_id, resolved(source.settings), source)
 
 
 @jobs.command()

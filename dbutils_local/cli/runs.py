@@ -266,7 +266,7 @@ def repair(
         rerun_dependent_tasks=dependents,
         latest_repair_id=state.repairs[-1].repair_id if state.repairs else None,
         job_parameters=pairs(params, "-p"),
-        source=intake.again(state.origin),
+        source=intake.again(state.origin, workspace),
         launch_it=False,
     )
     ended, interrupted = follow_here(partial(workspace.drive, run_id))

@@ -7,16 +7,18 @@ import glob
 import hashlib
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
 from dbutils_local.core import evidence
 from dbutils_local.core.state import Failure
+from dbutils_local.errors import UserError
 from dbutils_local.executors.base import Failed, Stopped, TaskContext
 from dbutils_local.executors.program import Ended, run_program
 from dbutils_local.files import Mounts
@@ -26,6 +28,8 @@ from dbutils_local.spec.tasks import Task
 
 FOLDER = "environments"  # below the home
 _DONE = ".ok"
+# `-r file`, `-rfile`, `--requirement file`, `--requirement=file`.
+_OPTION = re.compile(r"(?:(-\w)|(--[\w-]+))[ =]*(.*)\Z")
 
 # How installers say that no index answered.
 _UNREACHABLE = (
@@ -43,25 +47,30 @@ _UNREACHABLE = (
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be installed: requirement lines (names or local paths), files of lines, and extra indexes."""
+    """What is to be installed: requirement lines (names, local paths, `--editable=PATH`) and files of lines.
+
+    Extra indexes and files of constraints say how, and ask for nothing themselves.
+    """
 
     lines: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     indexes: tuple[str, ...] = ()
+    constraints: tuple[Path, ...] = ()
 
     @property
     def arguments(self) -> list[str]:
         """The same as the installer's command line."""
         listed = [part for file in self.files for part in ("-r", str(file))]
         indexes = [part for index in self.indexes for part in ("--extra-index-url", index)]
-        return [*self.lines, *listed, *indexes]
+        constraints = [part for file in self.constraints for part in ("-c", str(file))]
+        return [*self.lines, *listed, *indexes, *constraints]
 
 
 def interpreter_for(task: Task, context: TaskContext) -> Path | Failed | Stopped | None:
     """The interpreter of the task's environment, built if need be; None: the driver's own has all it names."""
     try:
         wanted = missing(wanted_by(task, context))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, UserError) as error:
         return _failed(str(error), "")
     if not wanted.arguments:
         return None
@@ -83,6 +92,7 @@ def wanted_by(task: Task, context: TaskContext) -> Wanted:
     lines: list[str] = []
     files: list[Path] = []
     indexes: list[str] = []
+    constraints: list[Path] = []
     for library in task.libraries or ():
         if library.pypi is not None:
             lines.append(library.pypi.package)
@@ -91,21 +101,39 @@ def wanted_by(task: Task, context: TaskContext) -> Wanted:
             lines.append(str(_local(library.whl, context)))
         elif library.requirements is not None:
             files.append(_local(library.requirements, context))
-    for line in context.dependencies:
-        text = line.strip()
-        if text.startswith(("-r ", "--requirement ")):
-            files.append(_local(text.split(maxsplit=1)[1], context))
-        elif text.startswith(("--extra-index-url ", "--index-url ", "-i ")):
-            indexes.append(text.split(maxsplit=1)[1])
-        elif text and not text.startswith("#"):
-            lines.append(str(_local(text, context)) if _is_path(text) else text)
-    return Wanted(tuple(dict.fromkeys(lines)), tuple(dict.fromkeys(files)), tuple(dict.fromkeys(indexes)))
+    for line in (one for one in context.dependencies if one.strip() and not one.strip().startswith("#")):
+        match _option(line.strip()):
+            case "", text:
+                lines.append(str(_local(text, context)) if _is_path(text) else text)
+            case "-r" | "--requirement", text:
+                files.append(_local(text, context))
+            case "-e" | "--editable", text:
+                lines.append(f"--editable={text if '://' in text else _local(text, context)}")
+            case "-c" | "--constraint", text:
+                constraints.append(_local(text, context))
+            case "-i" | "--index-url" | "--extra-index-url", text:
+                indexes.append(text)
+            case option, _:
+                raise UserError(
+                    f"environment dependency {line.strip()!r}: {option} is not known here; -r, -e, -c, --index-url and "
+                    "--extra-index-url are"
+                )
+    unique = (tuple(dict.fromkeys(lines)), tuple(dict.fromkeys(files)), tuple(dict.fromkeys(indexes)))
+    return Wanted(*unique, tuple(dict.fromkeys(constraints)))
+
+
+def _option(line: str) -> tuple[str, str]:
+    """A line of a requirements file as its option ("": none) and what that is given."""
+    found = _OPTION.match(line)
+    if found is None:
+        return "", line
+    return found[1] or found[2], found[3].strip()
 
 
 def missing(wanted: Wanted) -> Wanted:
     """What of it the driver's interpreter does not have already; a wheel or a file of lines is always wanted."""
     lines = tuple(line for line in wanted.lines if not _is_installed(line))
-    return Wanted(lines, wanted.files, wanted.indexes if lines or wanted.files else ())
+    return replace(wanted, lines=lines) if lines or wanted.files else Wanted()
 
 
 def _is_path(text: str) -> bool:
@@ -161,7 +189,9 @@ def _key(wanted: Wanted) -> str:
     digest = hashlib.sha256()
     for part in (sys.version, platform.machine(), sys.prefix, *sorted(wanted.lines), *wanted.indexes):
         digest.update(f"{part}\n".encode() if not Path(part).is_file() else Path(part).name.encode())
-    for file in sorted(Path(line) for line in (*wanted.lines, *map(str, wanted.files)) if os.path.isfile(line)):
+    for file in sorted(
+        Path(line) for line in (*wanted.lines, *map(str, (*wanted.files, *wanted.constraints))) if os.path.isfile(line)
+    ):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:32]
 

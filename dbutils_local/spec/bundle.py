@@ -369,7 +369,7 @@ def _finished(config: Node, target: str, work: _Work, is_fragment: bool) -> Reso
     return ResolvedBundle(
         info,
         {key: unescaped(job) for key, job in official.items()},
-        {key: unescaped(job.without(*ANNOTATIONS)) for key, job in local.items()},
+        {key: unescaped(job.without(*ANNOTATIONS), keep_jobs=True) for key, job in local.items()},
         tuple(work.problems),
     )
 

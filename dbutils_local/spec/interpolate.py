@@ -6,19 +6,27 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from dbutils_local.errors import Problem
+from dbutils_local.errors import InvalidSpec, Problem
 from dbutils_local.spec.tree import Node, Steps, show
 
+MAX_REPLACED = 200_000  # references in one pass; 5,000 tasks with ten each have 50,000
 _SEGMENT = r"[^\W\d_]+(?:[-_]*[^\W_]+)*"
 _PATH = rf"{_SEGMENT}(?:\.{_SEGMENT}(?:\[[0-9]+\])*)*(?:\[[0-9]+\])*"
 REFERENCE = re.compile(rf"(?<!\$)\$\{{({_PATH})\}}")
 _MALFORMED = re.compile(r"(?<!\$)\$\{([^{}]*)\}")
 _ESCAPED = "$${"  # stands for `${` that is no reference
+ESCAPED_JOB = "$${resources.jobs."
+_ESCAPED_ANY = re.compile(r"\$\$\{")
+_ESCAPED_NO_JOB = re.compile(r"\$\$\{(?!resources\.jobs\.)")
 _STEP = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 
 
 class Unresolved(Exception):
     """A reference that has no value; the message is the sentence for the user."""
+
+
+class _TooMany(Exception):
+    pass
 
 
 # A value, None to leave the reference as text, or Unresolved.
@@ -36,6 +44,7 @@ class Interpolation:
 
     lookup: Lookup
     problems: list[Problem] = field(default_factory=list)
+    replaced: int = 0
 
     def resolve(self, node: Node, path: Steps = (), seen: tuple[str, ...] = ()) -> Node:
         """`node` with all its references replaced; one that fails stays as text."""
@@ -55,6 +64,11 @@ class Interpolation:
     def _resolved_text(self, node: Node, path: Steps, seen: tuple[str, ...]) -> Node:
         try:
             return self._text(node, seen)
+        except _TooMany:
+            said = (
+                f"references are replaced more than {MAX_REPLACED:,} times: a variable repeats another again and again"
+            )
+            raise InvalidSpec([node.place.problem(said)]) from None
         except Unresolved as error:
             where = f"{show(path)}: " if path else ""
             problem = node.place.problem(f"{where}{error}")
@@ -81,6 +95,9 @@ class Interpolation:
             raise Unresolved(
                 f"cycle detected in field resolution: {' -> '.join((*seen[seen.index(reference) :], reference))}"
             )
+        self.replaced += 1
+        if self.replaced > MAX_REPLACED:
+            raise _TooMany
         found = self.lookup(steps(reference))
         if found is None:
             return None
@@ -124,21 +141,24 @@ def _shortest(value: float) -> str:
     return plain_float(value)
 
 
-def unescaped(node: Node) -> Node:
-    """`node` with every `$${` as the `${` it stands for; to be done once, after all references."""
+def unescaped(node: Node, *, keep_jobs: bool = False) -> Node:
+    """`node` with every `$${` as the `${` it stands for; to be done once, after all references.
+
+    With `keep_jobs` not those before `resources.jobs.`: such references are replaced later, when the jobs have ids.
+    """
     if any(isinstance(below.value, str) and _ESCAPED in below.value for _, below in node.walk()):
-        return _unescaped(node)
+        return _unescaped(node, _ESCAPED_NO_JOB if keep_jobs else _ESCAPED_ANY)
     return node
 
 
-def _unescaped(node: Node) -> Node:
+def _unescaped(node: Node, escaped: re.Pattern[str]) -> Node:
     match node.value:
         case dict():
-            return replace(node, value={key: _unescaped(below) for key, below in node.value.items()})
+            return replace(node, value={key: _unescaped(below, escaped) for key, below in node.value.items()})
         case list():
-            return replace(node, value=[_unescaped(below) for below in node.value])
+            return replace(node, value=[_unescaped(below, escaped) for below in node.value])
         case str():
-            return replace(node, value=node.value.replace(_ESCAPED, "${"))
+            return replace(node, value=escaped.sub("${", node.value))
     return node
 
 

@@ -421,7 +421,8 @@ class JobSettings(Spec):
     tasks: Annotated[list[Task] | None, HONOURED] = None
     parameters: Annotated[list[JobParameter] | None, HONOURED] = None
     job_clusters: Annotated[
-        list[JobCluster] | None, noted("no cluster is started: tasks run on this machine with its spark_env_vars and spark_conf")
+        list[JobCluster] | None,
+        noted("no cluster is started: tasks run on this machine with its spark_env_vars and spark_conf"),
     ] = None
     environments: Annotated[list[JobEnvironment] | None, Field(max_length=10), HONOURED] = None
     environment_variables: Annotated[list[JobEnvironmentVariables] | None, Field(max_length=10), HONOURED] = None

@@ -17,6 +17,7 @@ from dbutils_local.spec.checks import BUNDLE_REFERENCE, check
 from dbutils_local.spec.deployment import ANNOTATIONS, with_named_elements
 from dbutils_local.spec.faults import did_you_mean, problems_of, with_task_key
 from dbutils_local.spec.files import Files, ResolveNotebook, Resolver, deployed, normalised, outside
+from dbutils_local.spec.interpolate import ESCAPED_JOB
 from dbutils_local.spec.job import JobSettings, resolved, wrap_single_task
 from dbutils_local.spec.tasks import JOB_ID_REFERENCE, Task
 from dbutils_local.spec.tree import Node, Place, Steps, node_of, show
@@ -193,7 +194,10 @@ def task_of(data: Mapping[str, Any]) -> Task:
 
 
 def resolve_job_ids(settings: JobSettings, ids: Mapping[str, int]) -> JobSettings:
-    """`settings` with every `${resources.jobs.KEY.id}` replaced by that job's id; unknown keys stay."""
+    """`settings` with every `${resources.jobs.KEY.id}` replaced by that job's id; unknown keys stay.
+
+    What was escaped, `$${resources.jobs.KEY.id}`, is the text `${resources.jobs.KEY.id}` from now on.
+    """
 
     def put(value: Any) -> Any:
         match value:
@@ -204,7 +208,8 @@ def resolve_job_ids(settings: JobSettings, ids: Mapping[str, int]) -> JobSetting
             case str() if found := JOB_ID_REFERENCE.fullmatch(value):
                 return ids.get(found[1], value)
             case str():
-                return JOB_ID_REFERENCE.sub(lambda match: str(ids.get(match[1], match[0])), value)
+                put_in = JOB_ID_REFERENCE.sub(lambda match: str(ids.get(match[1], match[0])), value)
+                return put_in.replace(ESCAPED_JOB, ESCAPED_JOB[1:])
         return value
 
     return JobSettings.model_validate(put(resolved(settings, bundle=True)))

@@ -16,7 +16,7 @@ MAX_DBT_COMMANDS = 10
 MAX_WEBHOOKS = 3
 MAX_BASE_PARAMETERS_BYTES = 1_000_000
 MAX_FOR_EACH_LITERAL = 5_000
-JOB_ID_REFERENCE = re.compile(r"\$\{resources\.jobs\.([A-Za-z0-9_\-]+)\.id\}")
+JOB_ID_REFERENCE = re.compile(r"(?<!\$)\$\{resources\.jobs\.([A-Za-z0-9_\-]+)\.id\}")
 
 _ONLY_THERE = "runs only on Databricks; leave the task out (--only) or stand in for it (--stub TASK)"
 _COMPUTE = "no cluster is started: the task runs on this machine"

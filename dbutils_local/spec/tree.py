@@ -16,7 +16,7 @@ import yaml
 
 from dbutils_local.errors import InvalidSpec, Problem
 
-MAX_VALUES = 2_000_000  # after anchors are expanded; a job of 5,000 tasks has about 100,000
+MAX_REPEATED = 200_000  # values that are there again through anchors; 5,000 tasks that share a cluster have 150,000
 _TWICE = "is written twice"
 _EMPTY = "is empty"
 MERGE_TAG = "tag:yaml.org,2002:merge"
@@ -281,9 +281,9 @@ class _Reader:
         self.open.add(identity)
         value, size = self._value(composed)
         self.open.discard(identity)
-        if size > MAX_VALUES:
+        if size - len(self.known) > MAX_REPEATED:
             raise InvalidSpec(
-                [self._place(composed).problem(f"expands to more than {MAX_VALUES:,} values through its anchors")]
+                [self._place(composed).problem(f"repeats more than {MAX_REPEATED:,} values through its anchors")]
             )
         node = Node(value, self._place(composed), anchored=self._starts(composed, "&"))
         self.known[identity] = (node, size)

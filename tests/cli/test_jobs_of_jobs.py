@@ -52,6 +52,47 @@ def test_jobs_of_a_bundle_that_start_each_other_are_refused_before_anything_star
     assert said("run", ".", "--job", "apart").exit_code == 0
 
 
+ID_IN_TEXT = """\
+bundle: {name: b}
+resources:
+  jobs:
+    one:
+      tasks:
+        - task_key: says
+          condition_task: {op: EQUAL_TO, left: "${resources.jobs.two.id} $${resources.jobs.two.id} $${x}", right: "1"}
+    two:
+      tasks:
+        - task_key: sure
+          condition_task: {op: EQUAL_TO, left: a, right: a}
+    three:
+      tasks:
+        - task_key: go
+          run_job_task: {job_id: "${resources.jobs.two.id}"}
+"""
+
+
+def test_a_jobs_id_is_put_into_text_and_an_escaped_reference_stays_text(folder: Path) -> None:
+    (folder / "databricks.yml").write_text(ID_IN_TEXT)
+    told = said("run", ".", "--job", "one", "-o", "json")
+    [task] = json.loads(told.stdout)["tasks"]
+    number, *texts = task["condition_task"]["left"].split()
+    assert number.isdigit()
+    assert texts == ["${resources.jobs.two.id}", "${x}"]
+
+
+def test_a_stored_job_of_a_bundle_starts_the_other_one(folder: Path) -> None:
+    (folder / "databricks.yml").write_text(ID_IN_TEXT)
+    job_id = said("jobs", "create", ".", "--job", "three").stdout.strip()
+    assert said("jobs", "run-now", job_id).exit_code == 0
+
+
+def test_a_repaired_run_starts_the_other_job_of_its_bundle(folder: Path) -> None:
+    (folder / "databricks.yml").write_text(ID_IN_TEXT)
+    ended = json.loads(said("run", ".", "--job", "three", "-o", "json").stdout)
+    repaired = said("runs", "repair", str(ended["run_id"]), "--tasks", "go")
+    assert repaired.exit_code == 0, repaired.stdout
+
+
 def test_a_stored_job_that_starts_itself_fails_at_once_instead_of_waiting_for_itself(folder: Path) -> None:
     task = {"task_key": "me", "run_job_task": {"job_id": 1}}
     (folder / "self.json").write_text(json.dumps({"name": "self", "tasks": [task]}))

@@ -16,6 +16,7 @@ import pytest
 from dbutils_local.core import evidence
 from dbutils_local.executors.base import Failed, Stopped, Succeeded, TaskContext
 from dbutils_local.executors.entry_point import NoEntryPoint, find
+from dbutils_local.executors.libraries import missing, wanted_by
 from dbutils_local.executors.program import Ended
 from dbutils_local.executors.python import PythonExecutor, failure_of
 from dbutils_local.executors.wheel import WheelExecutor
@@ -227,6 +228,37 @@ def test_what_the_driver_has_already_needs_no_environment(
     context = make_context(dependencies=("click>=1", "# a comment", "", "nothing; python_version < '3'"))
     assert isinstance(PythonExecutor().run(script(tmp_path, "print(1)"), context), Succeeded)
     assert not (context.home / "environments").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "arguments"),
+    [
+        ("-r more.txt", ["-r", "{here}/more.txt"]),
+        ("--requirement=more.txt", ["-r", "{here}/more.txt"]),
+        ("-rmore.txt", ["-r", "{here}/more.txt"]),
+        ("-e ./pack", ["--editable={here}/pack"]),
+        ("--editable pack", ["--editable={here}/pack"]),
+        ("-e git+https://host/x.git", ["--editable=git+https://host/x.git"]),
+        ("./pack", ["{here}/pack"]),
+        ("-c more.txt", []),
+    ],
+)
+def test_the_lines_of_an_environment_are_those_of_a_requirements_file(
+    tmp_path: Path, make_context: Callable[..., TaskContext], line: str, arguments: list[str]
+) -> None:
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "more.txt").write_text("click\n")
+    context = make_context(dependencies=(line,), spec_folder=tmp_path)
+    wanted = missing(wanted_by(script(tmp_path, ""), context))
+    assert wanted.arguments == [one.format(here=tmp_path) for one in arguments]
+
+
+def test_an_option_nobody_knows_fails_the_task_by_name(
+    tmp_path: Path, make_context: Callable[..., TaskContext]
+) -> None:
+    outcome = PythonExecutor().run(script(tmp_path, "print(1)"), make_context(dependencies=("--pre",)))
+    assert isinstance(outcome, Failed)
+    assert "environment dependency '--pre': --pre is not known here" in outcome.failure.error
 
 
 def test_a_package_without_that_entry_point_says_which_it_has() -> None:

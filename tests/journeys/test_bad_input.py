@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,11 @@ def refused(bench: Bench, *args: object) -> str:
 def one_line(text: str) -> str:
     [line] = text.splitlines()
     return line
+
+
+def test_a_path_is_named_whatever_the_locale(refusing: Bench) -> None:
+    latin = replace(refusing, environ={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    assert one_line(refused(latin, "run", "nöwhere.yml")) == "error: nöwhere.yml: no such file or folder"
 
 
 def test_a_missing_file(refusing: Bench) -> None:

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dbutils_local.errors import InvalidSpec
+from dbutils_local.spec import interpolate
 from dbutils_local.spec.interpolate import REFERENCE, Interpolation, Unresolved, steps
-from dbutils_local.spec.tree import Node, Steps, node_of
+from dbutils_local.spec.tree import Node, Place, Steps, node_of
 
 VALUES = node_of({"a": {"b": [{"c": 1}], "t": "x"}, "f": 1e21, "small": 1e-5, "one": 1.0, "nothing": None})
 
@@ -64,3 +66,18 @@ def test_paths_have_names_and_numbers(text: str, path: Steps) -> None:
 def test_text_without_a_reference_is_left_as_it_is(text: str) -> None:
     if not REFERENCE.search(text):
         assert resolved(text) == text
+
+
+def test_references_that_repeat_each_other_again_and_again_are_refused_by_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(interpolate, "MAX_REPLACED", 999)
+    levels = {f"v{n}": [f"${{v{n - 1}}}"] * 10 if n else ["x"] for n in range(5)}
+    tree = node_of(levels, Place(None, 7, 3))
+
+    def below(path: Steps) -> Node | None:
+        return tree.get(*path)
+
+    with pytest.raises(InvalidSpec, match="replaced more than 999 times") as raised:
+        Interpolation(below).resolve(node_of("${v4}", Place(None, 9, 1)))
+    assert raised.value.problems[0].line == 9
