@@ -150,6 +150,5 @@ def _connected() -> Any:
     # A Python variable is no table on Databricks, so it must not become one here.
     connection = duckdb.connect(":memory:", config={"python_enable_replacements": False})
     connection.execute("SET TimeZone = 'UTC'")
-    for statement in prelude.statements():
-        connection.execute(statement)
+    connection.execute(prelude.statements())
     return connection

@@ -1,4 +1,4 @@
-"""Types and casts: Databricks cuts fractions off where DuckDB rounds, and has timestamps in one zone."""
+"""Types and casts: Databricks cuts fractions off where DuckDB rounds, writes numbers as Java does, reads more dates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from dbutils_local.sql.expressions.trees import call
+from dbutils_local.sql.expressions.kinds import Type, is_float, is_integer, kind_of
+from dbutils_local.sql.expressions.trees import call, kept_type
 from dbutils_local.sql.scope import Scope
 
 CAST_FUNCTIONS = {
@@ -18,39 +19,59 @@ CAST_FUNCTIONS = {
     "decimal": "DECIMAL(10, 0)",
     "boolean": "BOOLEAN",
 }
+_WORDS = {
+    "TINYINT": "tinyint",
+    "SMALLINT": "smallint",
+    "INT": "int",
+    "BIGINT": "bigint",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp",
+    "TEXT": "string",
+}
+_TIMES = (Type.DATE, Type.TIMESTAMP)
 
 
-INTEGER_WORDS = {"TINYINT": "tinyint", "SMALLINT": "smallint", "INT": "int", "BIGINT": "bigint"}
-
-
-def cast(node: Any, scope: Scope) -> Any:
-    """Casts to integers cut fractions off as Databricks does; other casts are the same in both."""
-    word = INTEGER_WORDS.get(node.to.this.name)
-    if word is None or _surely_integer(node.this):
+def cast(node: Any, _: Scope) -> Any:
+    """A cast as Databricks casts; a plain one where both do the same."""
+    wanted = node.to.this.name
+    word = _WORDS.get("TIMESTAMP" if wanted in ("TIMESTAMPTZ", "TIMESTAMPLTZ", "TIMESTAMPNTZ") else wanted)
+    if word is None or _same_in_both(node.this, word):
         return node
-    prefix = "dbx_try_cast_" if isinstance(node, exp.TryCast) else "dbx_cast_"
-    return call(prefix + word, node.this)
+    prefix = "dbx_try_" if isinstance(node, exp.TryCast) and word != "string" else "dbx_"
+    infix = "cast_" if word in ("tinyint", "smallint", "int", "bigint") else ""
+    return kept_type(call(prefix + infix + word, node.this), node)
 
 
 def cast_text(value: str, kind: str) -> str:
     """DuckDB text that casts DuckDB text to a DuckDB type as Databricks casts."""
-    word = INTEGER_WORDS.get(kind)
-    return f"dbx_cast_{word}({value})" if word is not None else f"CAST({value} AS {kind})"
-
-
-def _surely_integer(node: Any) -> bool:
-    return isinstance(node, exp.Count | exp.RowNumber | exp.Null) or (
-        isinstance(node, exp.Literal) and not node.is_string and node.name.isdigit()
+    word = _WORDS.get(kind)
+    return (
+        f"dbx_cast_{word}({value})" if word in ("tinyint", "smallint", "int", "bigint") else f"CAST({value} AS {kind})"
     )
+
+
+def _same_in_both(node: Any, word: str) -> bool:
+    if isinstance(node, exp.Null):
+        return True
+    if word == "string":
+        return kind_of(node) is not None and not is_float(node)
+    if word in ("date", "timestamp"):
+        return kind_of(node) in _TIMES or _plain_date(node)
+    return isinstance(node, exp.Count | exp.RowNumber) or (isinstance(node, exp.Literal) and is_integer(node))
+
+
+def _plain_date(node: Any) -> bool:
+    """A literal such as '2024-01-31', which both read alike."""
+    return isinstance(node, exp.Literal) and node.is_string and len(node.name) == 10 and node.name[4:5] == "-"
 
 
 def data_type(node: Any, _: Scope) -> Any:
     """Timestamps carry no zone here (the session is in UTC), and DECIMAL alone has ten digits."""
     kind = node.this
-    if kind in (exp.DataType.Type.TIMESTAMPTZ, exp.DataType.Type.TIMESTAMPLTZ, exp.DataType.Type.TIMESTAMPNTZ):
-        return exp.DataType(this=exp.DataType.Type.TIMESTAMP, nested=False)
-    if kind == exp.DataType.Type.DECIMAL and not node.expressions:
+    if kind in (Type.TIMESTAMPTZ, Type.TIMESTAMPLTZ, Type.TIMESTAMPNTZ):
+        return exp.DataType(this=Type.TIMESTAMP, nested=False)
+    if kind == Type.DECIMAL and not node.expressions:
         return exp.DataType.build("DECIMAL(10, 0)")
-    if kind == exp.DataType.Type.VARIANT:
+    if kind == Type.VARIANT:
         return exp.DataType.build("JSON")
     return node

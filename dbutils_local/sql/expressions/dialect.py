@@ -11,10 +11,13 @@ _READ_AS_WRITTEN = frozenset(
 )
 
 
-class Reading(Databricks):  # type: ignore[misc]
+class _Parser(Databricks.Parser):  # type: ignore[misc, valid-type, unused-ignore]
+    FUNCTIONS = {  # noqa: RUF012 - sqlglot's own name and form
+        name: build for name, build in Databricks.Parser.FUNCTIONS.items() if name not in _READ_AS_WRITTEN
+    }
+
+
+class Reading(Databricks):
     """The dialect statements are parsed in."""
 
-    class Parser(Databricks.Parser):  # type: ignore[misc]
-        FUNCTIONS = {  # noqa: RUF012 - sqlglot's own name and form
-            name: build for name, build in Databricks.Parser.FUNCTIONS.items() if name not in _READ_AS_WRITTEN
-        }
+    Parser = _Parser

@@ -2,105 +2,111 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlglot import exp
 
-from dbutils_local.errors import NotSupportedHere
+from dbutils_local.sql.expressions import arithmetic, nested, times
 from dbutils_local.sql.expressions.casts import CAST_FUNCTIONS, cast
+from dbutils_local.sql.expressions.refusals import REFUSED, refusal
 from dbutils_local.sql.expressions.trees import call, duck
 from dbutils_local.sql.scope import Scope
 
-# Known to Databricks, with a result DuckDB cannot give: refused by name rather than answered differently.
-_REFUSED = {
-    "hash": "its value would differ from Databricks' (Murmur3)",
-    "xxhash64": "its value would differ from Databricks'",
-    "secret": "use dbutils.secrets.get and a parameter",
-    "try_secret": "use dbutils.secrets.get and a parameter",
-    "input_file_name": "DuckDB does not know the file of a row",
-    "is_member": "there are no groups here",
-    "is_account_group_member": "there are no groups here",
-    "ai_query": "there is no model serving here",
-    "http_request": "there are no connections here",
-    "table_changes": "no change data feed on DuckDB tables",
-    "reflect": "there is no JVM here",
-    "java_method": "there is no JVM here",
-    "version": "there is no Spark here; set sql_engine = spark",
-    "format_string": "its patterns are Java's; use concat and the cast functions, or set sql_engine = spark",
-    "printf": "its patterns are Java's; use concat and the cast functions, or set sql_engine = spark",
-    "to_char": "its patterns are not translated; set sql_engine = spark",
-    "to_number": "its patterns are not translated; set sql_engine = spark",
-    "rand": "a seeded sequence would differ from Databricks'; leave the seed out",
-    "randn": "DuckDB has no normal random numbers",
-    "window": "time windows are not translated; use date_trunc, or set sql_engine = spark",
-    "read_kafka": "there are no streams here",
-    "stream": "there are no streams here",
-}
-
-
 _RENAMED = {
-    "cardinality": "len",
     "some": "bool_or",
     "every": "bool_and",
     "format_number": "dbx_format_number",
-    "bround": "dbx_bround",
     "array_union": "dbx_array_union",
     "array_repeat": "dbx_array_repeat",
     "array_compact": "dbx_array_compact",
     "pmod": "dbx_pmod",
     "substring_index": "dbx_substring_index",
     "weekday": "dbx_weekday",
-    "map_concat": "map_concat",
-    "map_entries": "map_entries",
     "startswith": "starts_with",
     "endswith": "ends_with",
     "ucase": "upper",
     "lcase": "lower",
     "char_length": "length",
     "character_length": "length",
-    "positive": "+",
-    "bool_and": "bool_and",
     "first_value": "first",
-    "isnan": "isnan",
-    "timestamp_seconds": "make_timestamp_seconds",
+    "timestamp_seconds": "dbx_timestamp",
+    "arrays_overlap": "list_has_any",
+    "try_sum": "sum",
+    "try_avg": "avg",
+    "find_in_set": "dbx_find_in_set",
+    "url_encode": "dbx_url_encode",
+    "url_decode": "dbx_url_decode",
+    "raise_error": "dbx_raise_error",
+    "assert_true": "dbx_assert_true",
 }
 
+# By name and number of arguments: DuckDB text, its arguments :a, :b, :c.
+_WRITTEN: Mapping[tuple[str, int], str] = {
+    ("octet_length", 1): "CAST(strlen(CAST(:a AS TEXT)) AS INT)",
+    ("bit_length", 1): "CAST(strlen(CAST(:a AS TEXT)) * 8 AS INT)",
+    ("btrim", 1): "trim(:a)",
+    ("btrim", 2): "trim(:a, :b)",
+    ("e", 0): "exp(1)",
+    ("isnull", 1): "(:a IS NULL)",
+    ("isnotnull", 1): "(:a IS NOT NULL)",
+    ("nanvl", 2): "(CASE WHEN isnan(:a) THEN :b ELSE :a END)",
+    ("nullifzero", 1): "nullif(:a, 0)",
+    ("zeroifnull", 1): "coalesce(:a, 0)",
+    ("equal_null", 2): "(:a IS NOT DISTINCT FROM :b)",
+    ("positive", 1): "(:a)",
+    ("forall", 2): "dbx_forall(list_transform(:a, :b))",
+    ("array_size", 1): "CAST(len(:a) AS INT)",
+    ("timestamp_millis", 1): "make_timestamp(CAST(:a AS BIGINT) * 1000)",
+    ("timestamp_micros", 1): "make_timestamp(CAST(:a AS BIGINT))",
+    ("map_contains_key", 2): "list_contains(map_keys(:a), :b)",
+    ("monotonically_increasing_id", 0): "(row_number() OVER () - 1)",
+    ("spark_partition_id", 0): "0",
+    ("current_timezone", 0): "'UTC'",
+    ("regexp_count", 2): "CAST(len(regexp_extract_all(:a, :b)) AS INT)",
+    ("json_array_length", 1): "CAST(json_array_length(:a) AS INT)",
+}
 
-def refusal(name: str) -> NotSupportedHere:
-    """Why a function of Databricks is not available here."""
-    return NotSupportedHere(f"the function {name}() is not available on the embedded SQL engine: {_REFUSED[name]}")
+# Functions that are more than text with holes.
+_MADE: Mapping[str, Callable[[Any], Any]] = {
+    "bround": arithmetic.bankers_rounded,
+    "cardinality": nested.cardinality,
+    "date_format": times.date_format,
+    "to_date": times.to_date,
+    "try_to_date": times.to_date,
+    "to_timestamp": times.to_timestamp,
+    "try_to_timestamp": times.to_timestamp,
+    "to_timestamp_ntz": times.to_timestamp,
+    "unix_timestamp": times.unix_timestamp,
+    "to_unix_timestamp": times.unix_timestamp,
+    "from_unixtime": times.from_unixtime,
+    "datediff": times.difference,
+    "date_diff": times.difference,
+    "timestampdiff": times.difference,
+    "date_part": times.date_part,
+    "datepart": times.date_part,
+    "zip_with": nested.zipped_with,
+    "map_filter": nested.map_filtered,
+    "transform_values": nested.values_transformed,
+    "transform_keys": nested.keys_transformed,
+}
 
 
 def named_function(node: Any, scope: Scope) -> Any:
     """A function sqlglot has no node for: refused, cast, written out, or under its DuckDB name."""
-    name = node.name.lower()
-    arguments = node.expressions
-    if name in _REFUSED:
+    name, arguments = node.name.lower(), node.expressions
+    if name in REFUSED:
         raise refusal(name)
     if name in CAST_FUNCTIONS and len(arguments) == 1:
         return cast(exp.cast(arguments[0], CAST_FUNCTIONS[name], dialect="databricks"), scope)
+    if name in _MADE:
+        return _MADE[name](node)
+    if (text := _WRITTEN.get((name, len(arguments)))) is not None:
+        return duck(text, **dict(zip("abc", arguments, strict=False)))
     match name, arguments:
-        case "forall", [array, test]:
-            return call("dbx_forall", call("list_transform", array, test))
-        case "isnull", [value]:
-            return exp.Paren(this=exp.Is(this=value, expression=exp.null()))
-        case "isnotnull", [value]:
-            return exp.Paren(this=exp.Not(this=exp.Is(this=value, expression=exp.null())))
-        case "monotonically_increasing_id", []:
-            return duck("(row_number() OVER () - 1)")
-        case "spark_partition_id", []:
-            return exp.Literal.number(0)
         case "get", [array, index]:
             return exp.Bracket(this=array, expressions=[index], offset=0, safe=True)
-        case "try_to_timestamp", [value]:
-            return exp.TryCast(this=value, to=exp.DataType.build("TIMESTAMP", dialect="duckdb"))
-        case "positive", [value]:
-            return exp.Paren(this=value)
-        case "zeroifnull", [value]:
-            return exp.func("coalesce", value, exp.Literal.number(0))
         case "grouping_id", _:
             return call("grouping", *arguments)
-        case "date_part" | "datepart", [unit, value] if unit.name.lower() in ("dow", "dayofweek"):
-            return call("dbx_dayofweek", value)
     node.set("this", _RENAMED.get(name, node.this))
     return node

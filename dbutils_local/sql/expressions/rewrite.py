@@ -7,15 +7,13 @@ from typing import Any
 
 from sqlglot import exp
 
-from dbutils_local.sql.expressions.casts import cast, data_type
-from dbutils_local.sql.expressions.functions import named_function, refusal
+from dbutils_local.sql.expressions import arithmetic, casts, json_text, nested, texts, times
+from dbutils_local.sql.expressions.functions import named_function
 from dbutils_local.sql.expressions.generators import expand_generators
 from dbutils_local.sql.expressions.headings import name_columns
-from dbutils_local.sql.expressions.nested import exists, from_json, json_path, reduced
-from dbutils_local.sql.expressions.numbers import INTEGER_KINDS, as_integer, divided, rand, whole, window
-from dbutils_local.sql.expressions.times import at_time_zone, from_unixtime, interval, sequence, unix_timestamp
-from dbutils_local.sql.expressions.trees import Rewrite, call, raising
-from dbutils_local.sql.expressions.typing import typed
+from dbutils_local.sql.expressions.kinds import described, typed
+from dbutils_local.sql.expressions.refusals import refusal
+from dbutils_local.sql.expressions.trees import Rewrite, call, duck, raising
 from dbutils_local.sql.expressions.variables import variable
 from dbutils_local.sql.scope import Scope
 
@@ -40,64 +38,121 @@ def rewritten(tree: Any, scope: Scope) -> Any:
     return tree
 
 
-def _substring(node: Any, _: Scope) -> Any:
-    length = node.args.get("length")
-    if length is None:
-        return call("dbx_substring", node.this, node.args["start"])
-    return call("dbx_substring3", node.this, node.args["start"], length)
-
-
 _RULES: Mapping[type, Rewrite] = {
     exp.Anonymous: named_function,
-    exp.Cast: cast,
-    exp.TryCast: cast,
-    exp.DataType: data_type,
-    exp.Div: divided("dbx_divide"),
-    exp.IntDiv: divided("dbx_div"),
-    exp.Mod: divided("dbx_mod"),
+    exp.Cast: casts.cast,
+    exp.TryCast: casts.cast,
+    exp.DataType: casts.data_type,
+    exp.Column: variable,
+    # numbers
+    exp.Div: arithmetic.divided("dbx_divide"),
+    exp.IntDiv: arithmetic.divided("dbx_div"),
+    exp.Mod: arithmetic.divided("dbx_mod"),
+    exp.Mul: arithmetic.combined,
+    exp.SafeAdd: lambda node, _: duck("TRY(:a + :b)", a=node.this, b=node.expression),
+    exp.SafeSubtract: lambda node, _: duck("TRY(:a - :b)", a=node.this, b=node.expression),
+    exp.SafeMultiply: lambda node, _: duck("TRY(:a * :b)", a=node.this, b=node.expression),
+    exp.Negative: lambda node, _: exp.Paren(this=exp.Neg(this=node.this)),
+    exp.Nanvl: lambda node, _: duck("(CASE WHEN isnan(:a) THEN :b ELSE :a END)", a=node.this, b=node.expression),
+    exp.Floor: arithmetic.whole,
+    exp.Ceil: arithmetic.whole,
+    exp.Round: arithmetic.rounded,
+    exp.Sign: arithmetic.as_double,
+    exp.Elt: lambda node, _: duck("list_extract(:all, :place)", all=exp.array(*node.expressions), place=node.this),
+    exp.WidthBucket: lambda node, _: call(
+        "dbx_width_bucket", node.this, node.args["min_value"], node.args["max_value"], node.args["num_buckets"]
+    ),
+    exp.Sqrt: lambda node, _: call("dbx_sqrt", node.this),
+    exp.Ln: lambda node, _: call("dbx_log", node.this),
+    exp.Rand: arithmetic.rand,
+    exp.Window: arithmetic.aggregated,
+    exp.Filter: arithmetic.aggregated,
+    exp.Sum: arithmetic.aggregated,
+    exp.Avg: arithmetic.aggregated,
+    exp.ApproxQuantile: lambda node, _: call("quantile_disc", node.this, node.args["quantile"]),
+    exp.Quantile: lambda node, _: call("quantile_cont", node.this, node.args["quantile"]),
+    exp.ApproxDistinct: lambda node, _: exp.Count(this=exp.Distinct(expressions=[node.this])),
+    exp.Any: lambda node, _: call("bool_or", node.this.unnest()) if isinstance(node.this, exp.Paren) else node,
+    **dict.fromkeys(arithmetic.INTEGER_KINDS, arithmetic.as_integer),
+    # dates and times
+    exp.Add: times.interval("dbx_plus_days"),
+    exp.Sub: times.interval("dbx_minus_days"),
+    exp.TsOrDsToDate: times.date_of,
     exp.TsOrDsAdd: lambda node, _: call("dbx_date_add", node.this, node.expression),
     exp.AddMonths: lambda node, _: call("dbx_add_months", node.this, node.expression),
-    exp.Add: interval("dbx_plus_days"),
-    exp.Sub: interval("dbx_minus_days"),
-    exp.StrToUnix: unix_timestamp,
-    exp.UnixToStr: from_unixtime,
+    exp.MonthsBetween: times.months_between,
+    exp.DateTrunc: lambda node, _: call("dbx_trunc", node.this, exp.Literal.string(node.args["unit"].name)),
+    exp.TimestampTrunc: times.truncated,
+    exp.DayOfWeek: lambda node, _: call("dbx_dayofweek", node.this),
+    exp.Dayname: lambda node, _: call("strftime", times.as_timestamp(node.this), exp.Literal.string("%a")),
+    exp.Monthname: lambda node, _: call("strftime", times.as_timestamp(node.this), exp.Literal.string("%b")),
+    exp.DateFromUnixDate: lambda node, _: duck("(DATE '1970-01-01' + CAST(:days AS INT))", days=node.this),
+    exp.LastDay: lambda node, _: call("last_day", times.as_date(node.this)),
+    exp.Hour: times.of_timestamp,
+    exp.Minute: times.of_timestamp,
+    exp.Second: times.of_timestamp,
+    exp.Extract: times.extracted,
+    exp.AtTimeZone: times.at_time_zone,
+    exp.GenerateSeries: times.sequence,
     exp.CurrentTimestamp: lambda node, _: call("dbx_now"),
+    exp.CurrentTimezone: lambda node, _: exp.Literal.string("UTC"),
+    # text
+    exp.Substring: texts.substring,
+    exp.Length: texts.length,
+    exp.Upper: texts.on_text("this"),
+    exp.Lower: texts.on_text("this"),
+    exp.Trim: texts.on_text("this"),
+    exp.Left: texts.on_text("this"),
+    exp.Right: texts.on_text("this"),
+    exp.Repeat: texts.on_text("this"),
+    exp.Pad: texts.on_text("this", "fill_pattern"),
+    exp.StrPosition: texts.position,
+    exp.SplitPart: texts.on_text("this"),
+    exp.RegexpLike: texts.on_text("this"),
+    exp.RegexpExtract: texts.on_text("this"),
+    exp.RegexpReplace: texts.regexp_replaced,
+    exp.RegexpSplit: texts.split,
+    exp.RegexpSubstr: texts.first_match,
+    exp.Concat: texts.joined,
+    exp.DPipe: texts.joined,
+    exp.Replace: texts.replaced,
+    exp.Reverse: texts.reversed_,
+    exp.Overlay: texts.overlaid,
+    exp.Like: texts.like,
+    exp.ILike: texts.like,
+    exp.Format: texts.formatted,
+    exp.Initcap: lambda node, _: call("dbx_initcap", texts.as_text(node.this)),
+    exp.SubstringIndex: lambda node, _: call(
+        "dbx_substring_index", node.this, node.args["delimiter"], node.args["count"]
+    ),
+    # arrays, maps, JSON
+    exp.Bracket: nested.item,
+    exp.ArraySize: nested.size,
+    exp.Exists: nested.exists,
+    exp.Reduce: nested.reduced,
+    exp.Transform: nested.counted_from_zero,
+    exp.ArrayFilter: nested.counted_from_zero,
+    exp.ArrayDistinct: lambda node, _: call("dbx_array_distinct", node.this),
+    exp.ArrayContains: lambda node, _: call("dbx_array_contains", node.this, node.expression),
+    exp.ArraysZip: nested.zipped,
+    exp.ArraySlice: lambda node, _: call("dbx_slice", node.this, node.args["start"], node.args["end"]),
+    exp.ArrayPosition: lambda node, _: call("dbx_array_position", node.this, node.expression),
+    exp.StrToMap: lambda node, _: call(
+        "dbx_map_of_text", node.this, node.args["pair_delim"], node.args["key_value_delim"]
+    ),
+    exp.MapContainsKey: lambda node, _: duck("list_contains(map_keys(:m), :k)", m=node.this, k=node.args["key"]),
+    exp.FromJson: json_text.from_json,
+    exp.JSONFormat: json_text.to_json,
+    exp.JSONExtract: json_text.json_path,
+    exp.JSONExtractScalar: json_text.json_path,
+    # the session, and what cannot be
     exp.CurrentUser: lambda node, scope: exp.Literal.string(scope.user),
     exp.SessionUser: lambda node, scope: exp.Literal.string(scope.user),
     exp.CurrentCatalog: lambda node, scope: exp.Literal.string(scope.catalog),
     exp.CurrentSchema: lambda node, scope: exp.Literal.string(scope.schema),
     exp.CurrentDatabase: lambda node, scope: exp.Literal.string(scope.schema),
-    exp.GenerateSeries: sequence,
-    exp.ApproxQuantile: lambda node, _: call("quantile_disc", node.this, node.args["quantile"]),
-    exp.Quantile: lambda node, _: call("quantile_cont", node.this, node.args["quantile"]),
-    exp.ApproxDistinct: lambda node, _: exp.Count(this=exp.Distinct(expressions=[node.this])),
-    exp.DateTrunc: lambda node, _: call("dbx_trunc", node.this, exp.Literal.string(node.args["unit"].name)),
-    exp.Substring: _substring,
-    exp.Initcap: lambda node, _: call("dbx_initcap", node.this),
-    exp.DayOfWeek: lambda node, _: call("dbx_dayofweek", node.this),
-    exp.Exists: exists,
-    exp.Reduce: reduced,
-    exp.FromJson: from_json,
-    exp.JSONExtract: json_path,
-    exp.JSONExtractScalar: json_path,
     exp.Uuid: lambda node, _: exp.cast(call("uuid"), "TEXT"),
-    exp.Rand: rand,
-    exp.ArraySlice: lambda node, _: call("dbx_slice", node.this, node.args["start"], node.args["end"]),
-    exp.ArrayPosition: lambda node, _: call("dbx_array_position", node.this, node.expression),
-    exp.AtTimeZone: at_time_zone,
-    exp.Any: lambda node, _: call("bool_or", node.this.unnest()) if isinstance(node.this, exp.Paren) else node,
-    exp.LastDay: lambda node, _: call("last_day", exp.cast(node.this, "DATE")),
-    exp.Floor: whole,
-    exp.Ceil: whole,
-    exp.Window: window,
-    **dict.fromkeys(INTEGER_KINDS, as_integer),
-    exp.SubstringIndex: lambda node, _: call(
-        "dbx_substring_index", node.this, node.args["delimiter"], node.args["count"]
-    ),
-    exp.Typeof: lambda node, _: call("dbx_typeof", node.this),
-    exp.Ln: lambda node, _: call("dbx_log", node.this),
+    exp.Typeof: described,
     exp.ToChar: lambda node, _: raising(refusal("to_char")),
-    exp.Format: lambda node, _: raising(refusal("format_string")),
     exp.Secret: lambda node, _: raising(refusal("secret")),
-    exp.Column: variable,
 }

@@ -10,6 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, UnsupportedError
 
 from dbutils_local.errors import NotSupportedHere, UserError
+from dbutils_local.sql.expressions.dialect import Reading
 from dbutils_local.sql.expressions.rewrite import rewritten
 from dbutils_local.sql.scope import Scope
 
@@ -19,7 +20,7 @@ def parse(text: str) -> Any:
     logger = logging.getLogger("sqlglot")
     disabled, logger.disabled = logger.disabled, True  # what it cannot parse we refuse ourselves, in one sentence
     try:
-        tree = sqlglot.parse_one(text, read="databricks")
+        tree = sqlglot.parse_one(text, read=Reading)
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
         near = str(first.get("highlight", "")).strip()

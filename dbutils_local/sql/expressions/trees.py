@@ -18,9 +18,18 @@ def call(name: str, *arguments: Any) -> Any:
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def duck(text: str) -> Any:
-    """DuckDB text as a tree."""
-    return sqlglot.parse_one(text, read="duckdb")
+def duck(text: str, **parts: Any) -> Any:
+    """DuckDB text as a tree; a `:name` in it is the tree passed under that name."""
+    tree = sqlglot.parse_one(text, read="duckdb")
+    for mark in list(tree.find_all(exp.Placeholder)):
+        mark.replace(parts[mark.name].copy())
+    return tree
+
+
+def kept_type(new: Any, old: Any) -> Any:
+    """The new node with the type of the one it stands for."""
+    new.type = old.type
+    return new
 
 
 def plain(node: Any) -> bool:

@@ -79,6 +79,18 @@ def fitted(digits: int, scale: int) -> tuple[int, int]:
     return MOST_DIGITS, max(MOST_DIGITS - whole, min(scale, _LEAST_SCALE))
 
 
+def described(node: Any, _: Scope) -> Any:
+    """typeof: the word of a known type, else what DuckDB says in Databricks' words."""
+    kind = node.this.type
+    if kind is None or (kind.this in (Type.ARRAY, Type.LIST) and not kind.expressions) or kind.this in _UNSURE:
+        return exp.Anonymous(this="dbx_typeof", expressions=[node.this])
+    word = str(kind.sql("databricks")).lower().replace(", ", ",").replace(": ", ":")
+    return exp.Literal.string(word)
+
+
+_UNSURE = (Type.UNKNOWN, Type.NULL, Type.INTERVAL, Type.JSON)
+
+
 def _type_of(node: Any, typing: _Typing) -> Any:
     match node:
         case exp.Literal():
