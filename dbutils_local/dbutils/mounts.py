@@ -2,8 +2,9 @@
 
 The functions of `builtins`, `io` and `os` that take a path are wrapped, in our kernels and scripts only, and step aside
 for every path that does not begin so, and for one that really exists on this machine. What opens files in C by itself
-(duckdb, pyarrow given a folder, `%sh`) does not see it; a link made once by the owner of the machine does the same for
-every program: `sudo ln -s ~/.dbutils_local/dbfs /dbfs`. We do not make it: it would be one for all homes.
+(duckdb, pyarrow given a folder) or is another program does not see it: in the command lines of `%sh`, `!` and `%pip`
+the paths that are written out are replaced. A link made once by the owner of the machine does the same for every
+program: `sudo ln -s ~/.dbutils_local/dbfs /dbfs`. We do not make it: it would be one for all homes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import importlib.machinery
 import io
 import os
 import posixpath
+import re
+import shlex
 import sys
 import threading
 from collections.abc import Callable
@@ -36,6 +39,9 @@ _MAKING: Final = ("mkdir", "mkfifo")
 _OPEN_KEPT: Final = (("IPython.core.interactiveshell", "io_open"), ("tarfile", "bltn_open"))  # copies of `open`
 _PAIRS: Final = ("rename", "replace", "link", "symlink")
 _CAPABILITIES: Final = ("supports_dir_fd", "supports_fd", "supports_follow_symlinks", "supports_effective_ids")
+
+# A path written out in a command line, up to what only the shell can know.
+_WRITTEN: Final = re.compile(r"(?<![\w/.~-])/(?:dbfs|Volumes|Workspace)(?![\w.-])[^\s'\"`;|&<>()$*?\[\]{}\\,:=#]*")
 
 _lstat = os.lstat  # the real one: the wrapped one asks us
 
@@ -177,6 +183,7 @@ class Installed:
     """The wrappers in place; `remove` puts everything back."""
 
     def __init__(self, mapping: Mapping) -> None:
+        self.mapping = mapping
         self._before: list[tuple[Any, str, Any]] = []
         opened = _wrapped_open(builtins.open, mapping)
         for module in (builtins, io):
@@ -226,6 +233,24 @@ def install(home: Path, workspace_root: Path) -> None:
     uninstall()
     if os.name == "posix":
         _installed = Installed(Mapping(home, workspace_root))
+
+
+def in_command(command: str) -> str:
+    """A command line for another program, the paths written out in it as that program finds them on this machine."""
+    if _installed is None:
+        return command
+    mapping = _installed.mapping
+    return _WRITTEN.sub(lambda found: _as_written(found[0], mapping), command)
+
+
+def _as_written(path: str, mapping: Mapping) -> str:
+    try:
+        local = str(mapping(path))
+    except NoLocalPath:
+        return path
+    if shlex.quote(local) != local:
+        return path
+    return f"{local}/" if path.endswith("/") and not local.endswith("/") else local
 
 
 def uninstall() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dbutils_local.dbutils.mounts import in_command
 from dbutils_local.errors import NotSupportedHere, UserError
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Magics:
         from jupyter_ext.kernel.shell import run_script
 
         strict = re.match(r"\s*-e\b", line) is not None
-        script = _joined(line.lstrip().removeprefix("-e").lstrip() if strict else line, cell)
+        script = in_command(_joined(line.lstrip().removeprefix("-e").lstrip() if strict else line, cell))
         with self._packages_changed_by(script):
             run_script(script, strict=strict)
 
@@ -195,7 +196,7 @@ class Magics:
             raise UserError(f"%{name}: this IPython has no %{name}; use %pip")
         names["_exit_code"] = 0
         with self._packages_changed_by(f"{name} {line}"):
-            installer(line)
+            installer(in_command(line))
         if code := names.get("_exit_code"):
             raise subprocess.CalledProcessError(code, f"{name} {line}")
 
@@ -218,7 +219,7 @@ class Magics:
         importlib.invalidate_caches()
 
     def watch_commands(self, undo: ExitStack) -> None:
-        """Have what `!pip install` installs be the notebook's own, as with %pip."""
+        """Have `!` know Databricks' paths, and what `!pip install` installs be the notebook's own, as with %pip."""
         # Not the shell's own method: it looks for the variables of a command in its caller's frame.
         module: Any = sys.modules.get("ipykernel.zmqshell")
         run = getattr(module, "system", None)
@@ -227,7 +228,7 @@ class Magics:
 
         def watched(command: str) -> Any:
             with self._packages_changed_by(command):
-                return run(command)
+                return run(in_command(command))
 
         module.system = watched
         undo.callback(setattr, module, "system", run)

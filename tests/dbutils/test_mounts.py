@@ -136,3 +136,25 @@ def test_everything_is_put_back(tmp_path):
     assert os.stat is not before[1]
     mounts.uninstall()
     assert (open, os.stat, os.listdir, os.rename, len(sys.path_hooks)) == before
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("ls /dbfs", "ls {home}/dbfs"),
+        ("ls -l /dbfs/data/", "ls -l {home}/dbfs/data/"),
+        ("cat '/dbfs/a b.txt'", "cat '{home}/dbfs/a b.txt'"),
+        ("cp /dbfs/x.csv /Volumes/c/s/v/x.csv", "cp {home}/dbfs/x.csv {home}/volumes/c/s/v/x.csv"),
+        ("X=/dbfs/$DAY; rm /dbfs/tmp/*.csv", "X={home}/dbfs/$DAY; rm {home}/dbfs/tmp/*.csv"),
+        ("pip install -r /Workspace/requirements.txt", "pip install -r {root}/requirements.txt"),
+        ("curl https://host/dbfs/x /tmp/dbfs/y ./dbfs /dbfs2 dbfs:/z", None),
+    ],
+)
+def test_a_command_names_paths_as_the_program_finds_them(home, tmp_path, written, found):
+    (tmp_path / "requirements.txt").touch()
+    expected = (found or written).format(home=home, root=tmp_path)
+    assert mounts.in_command(written) == expected
+
+
+def test_a_command_keeps_its_paths_where_nothing_is_mapped():
+    assert mounts.in_command("ls /dbfs") == "ls /dbfs"

@@ -154,3 +154,9 @@ def test_a_transformed_cell_stays_as_it_is_when_transformed_again() -> None:
     once = to_python(["%sql\n", "select '%md' as `a`, ${b}\n"])
     assert once == ["%%databricks_sql\n", "select '%md' as `a`, ${b}\n"]
     assert to_python(once) == once
+
+
+def test_commands_find_the_paths_of_databricks(kernel: Any) -> None:
+    kernel("open('/dbfs/for_commands.txt', 'w').write('found\\n')")
+    assert kernel("%sh cat /dbfs/for_commands.txt").stdout == "found\n"
+    assert kernel("!cat /dbfs/for_commands.txt").stdout.strip() == "found"
