@@ -94,6 +94,7 @@ class Means:
     names: Names = field(default_factory=Names)
     delta: bool = False
     local: Callable[[str], str] = str
+    shown: Callable[[str], str] | None = None  # of files that are read; None: as `local`
 
 
 PARQUET_NOTICE = (
@@ -328,7 +329,7 @@ def _named(tokens: Sequence[Token], index: int, length: int, means: Means) -> st
         return _alone(tokens, index, before, names)
     if length == 2 and parts[0].lower() in _FILE_FORMATS and tokens[index + 2].text.startswith("`"):
         form = "parquet" if parts[0].lower() == "delta" and not means.delta else parts[0]
-        return f"{form}.`{means.local(parts[1])}`"
+        return f"{form}.`{(means.shown or means.local)(parts[1])}`"
     if _is_schema_place(before, tokens):
         return quoted(names.schema(parts[0], parts[1])) if length == 2 and names.knows(parts[0]) else None
     if length >= 3 and names.knows(parts[0]):

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dbutils_local.errors import UserError
 from dbutils_local.settings import Settings
@@ -88,6 +88,9 @@ def _places(scratch: Path) -> dict[str, str]:
     }
 
 
+DBFS: Final = "spark.hadoop.fs.dbfs.impl"  # set where this JVM knows dbfs:/
+
+
 def configuration(settings: Settings) -> dict[str, str]:
     """Every Spark setting of a local session but its scratch folder's; `spark_conf` of the settings comes last."""
     warehouse = settings.home / "spark-warehouse"
@@ -108,7 +111,20 @@ def configuration(settings: Settings) -> dict[str, str]:
         # Delta reads a table's newest columns; Parquet in its place must look into every file for them.
         "spark.sql.parquet.mergeSchema": "true",
     }
-    return found | _delta(settings.delta_jars) | dict(settings.spark_conf)
+    return found | _dbfs(settings.home) | _delta(settings.delta_jars) | dict(settings.spark_conf)
+
+
+def _dbfs(home: Path) -> dict[str, str]:
+    """`dbfs:/` as a file system of Hadoop: a file that is read by that name says it in `_metadata.file_path`."""
+    for name in ("dbfs", "volumes"):
+        (home / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    view = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
+    return {
+        DBFS: view,
+        "spark.hadoop.fs.viewfs.overload.scheme.target.dbfs.impl": "org.apache.hadoop.fs.LocalFileSystem",
+        "spark.hadoop.fs.viewfs.mounttable.default.link./Volumes": (home / "volumes").as_uri(),
+        "spark.hadoop.fs.viewfs.mounttable.default.linkFallback": (home / "dbfs").as_uri(),
+    }
 
 
 def _delta(folder: Path | None) -> dict[str, str]:

@@ -15,10 +15,11 @@ from typing import Any
 
 from dbutils_local.errors import NotSupportedHere
 from dbutils_local.files import Mounts
-from dbutils_local.paths import Places, Remote, locate, way_to_stand_in
+from dbutils_local.paths import Places, Remote, locate, to_dbfs, way_to_stand_in
 from dbutils_local.settings import RUNTIME, RUNTIME_KEY, Settings
 from dbutils_local.spark import constants, json_paths
 from dbutils_local.spark.dialect import DEFAULT_CATALOG, PARQUET_NOTICE, Act, Means, Names, Plan, plan
+from dbutils_local.spark.jvm import DBFS
 from dbutils_local.spark.shared_warehouse import SharedWarehouse
 from dbutils_local.spark.warehouse import Warehouse
 
@@ -91,6 +92,7 @@ class Surface:
         self._mounts = Mounts(settings.home)
         self._told: set[str] = set()
         self._numbers = itertools.count(1)
+        self._knows_dbfs = spark.conf.get(DBFS, None) is not None
 
     @property
     def names(self) -> Names:
@@ -100,7 +102,7 @@ class Surface:
     @property
     def means(self) -> Means:
         """What translation is told."""
-        return Means(self.names, self.delta, self.local)
+        return Means(self.names, self.delta, self.local, self.shown)
 
     def tell(self, notice: str) -> None:
         """Show a notice once."""
@@ -126,6 +128,15 @@ class Surface:
             self.tell(f"{path} is not in DBFS here but on this machine: read from there (on Databricks: file:{path})")
             return Path(path).as_uri()
         return str(found.absolute())
+
+    def shown(self, path: str) -> str:
+        """`local` for files that are read: under their name on Databricks, which is what Spark then says of them."""
+        local = self.local(path)
+        if not self._knows_dbfs or not local.startswith("/"):
+            return local
+        places = Places(self.settings.home, self.settings.workspace or Path.cwd())
+        name = to_dbfs(Path(local), places)
+        return name if name.startswith("dbfs:") else local
 
     # --- SQL ---
 
@@ -320,7 +331,7 @@ def _wrap_all() -> None:
     _wrap(SparkSession, ["table"], _around_table)
     _wrap(DataFrameReader, ["table"], _around_table)
     _wrap(DataFrameReader, ["format"], _around_format)
-    _wrap(DataFrameReader, ["load", "csv", "json", "parquet", "text", "orc", "xml"], _around_path)
+    _wrap(DataFrameReader, ["load", "csv", "json", "parquet", "text", "orc", "xml"], _around_reading)
     _wrap(DataFrameWriter, ["format"], _around_format)
     _wrap(DataFrameWriter, ["partitionBy", "clusterBy"], _around_partition)
     _wrap(DataFrameWriter, ["save", "csv", "json", "parquet", "text", "orc", "xml"], _around_write)
@@ -331,7 +342,7 @@ def _wrap_all() -> None:
         _around_v2,
     )
     _wrap(DataStreamReader, ["format"], _around_format)
-    _wrap(DataStreamReader, ["load", "csv", "json", "parquet", "text", "orc"], _around_path)
+    _wrap(DataStreamReader, ["load", "csv", "json", "parquet", "text", "orc"], _around_reading)
     _wrap(DataStreamReader, ["table"], _around_table)
     _wrap(DataStreamWriter, ["format"], _around_format)
     _wrap(DataStreamWriter, ["start"], _around_path)
@@ -406,8 +417,15 @@ def _around_set_catalog(
 
 
 def _around_path(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    # spark.read.json and csv also take an RDD of lines; only text is a path.
     args, kwargs = _first(args, kwargs, surface.local)
+    if "format" in kwargs:
+        kwargs["format"] = _format(surface, kwargs["format"])
+    return original(self, *args, **kwargs)
+
+
+def _around_reading(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    # spark.read.json and csv also take an RDD of lines; only text is a path.
+    args, kwargs = _first(args, kwargs, surface.shown)
     if "format" in kwargs:
         kwargs["format"] = _format(surface, kwargs["format"])
     return original(self, *args, **kwargs)

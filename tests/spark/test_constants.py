@@ -117,3 +117,22 @@ def test_spark_takes_paths_into_text_as_databricks_does(spark: Any) -> None:
     frame = spark.sql("SELECT p:a.b[1], p:n AS named FROM told WHERE p:n = 'x'")
     assert (frame.columns, [tuple(row) for row in frame.collect()]) == (["b", "named"], [("2", "x")])
     assert _rows(spark, "SELECT parse_json(p):n::STRING FROM told") == [("x",)]
+
+
+def test_files_that_are_read_say_their_databricks_name(spark: Any, spark_home: Path) -> None:
+    for folder in ("volumes/c/s/v", "dbfs/named"):
+        (spark_home / folder).mkdir(parents=True)
+        (spark_home / folder / "a.json").write_text('{"a": 1}')
+    told = [
+        spark.read.json("/Volumes/c/s/v/a.json").select("_metadata.file_path"),
+        spark.read.format("binaryFile").load("dbfs:/named").select("path"),
+        spark.sql("SELECT _metadata.file_path FROM json.`/named/*.json`"),
+    ]
+    assert [frame.collect()[0][0] for frame in told] == [
+        "dbfs:/Volumes/c/s/v/a.json",
+        "dbfs:/named/a.json",
+        "dbfs:/named/a.json",
+    ]
+    elsewhere = spark_home / "elsewhere.json"
+    elsewhere.write_text('{"a": 1}')
+    assert spark.read.json(f"file:{elsewhere}").select("_metadata.file_path").collect()[0][0] == f"file:{elsewhere}"
