@@ -16,7 +16,7 @@ from dbutils_local.core.plan import Plan, plan
 from dbutils_local.errors import InvalidSpec, NotFound, Problem, UserError
 from dbutils_local.settings import Settings
 from dbutils_local.spec.job import JobSettings, resolved
-from dbutils_local.spec.load import LoadedJob, load, loads, resolve_job_ids
+from dbutils_local.spec.load import LoadedJob, LoadedSpec, load, loads, resolve_job_ids
 from dbutils_local.spec.tasks import JOB_ID_REFERENCE
 from dbutils_local.spec.tree import Place
 from dbutils_local.workspace import Source, Workspace, default_root
@@ -116,13 +116,20 @@ def _from_spec(
     )
     if loaded.bundle is None:
         _refuse_choices(path, target, variables)
-    origin = {"spec": str(path.absolute()), "target": target, "variables": variables}
+    origin = {"spec": str(path.absolute()), "target": target, "variables": variables, **_resources(loaded)}
     jobs = {key: _source(job, key, root or loaded.root, origin) for key, job in loaded.jobs.items()}
     missing = {key: job.missing for key, job in loaded.jobs.items()}
     taken = Intake(jobs, loaded.problems, loaded.bundle is not None, loaded.deployed, missing, not keep_going)
     if not keep_going:
         taken.require_readable()
     return taken
+
+
+def _resources(loaded: LoadedSpec) -> dict[str, list[str]]:
+    """What a run of a bundle has besides its jobs: catalogs, schemas and volumes, where there are any."""
+    made = loaded.bundle
+    kinds = {"catalogs": made.catalogs, "schemas": made.schemas, "volumes": made.volumes} if made else {}
+    return {kind: list(names) for kind, names in kinds.items() if names}
 
 
 def is_bundle(path: Path) -> bool:

@@ -37,6 +37,7 @@ class Settings:
     retention_days: int = 60  # as Databricks: runs older than this are deleted; 0 = none ever is
     sql_engine: str = "auto"  # auto | duckdb | spark
     catalogs: tuple[str, ...] = ()  # catalogs that exist besides `main`, as a workspace's admin would have made them
+    schemas: tuple[str, ...] = ()  # schemas that exist besides `default`, each `catalog.schema`, or one of `main`
     delta_jars: Path | None = None  # folder with the Delta jars for Spark; None: Parquet stands for Delta, visibly
     spark_conf: Mapping[str, str] = field(default_factory=dict)  # more Spark settings, stronger than ours
     spark_engine: str = "auto"  # auto | pyspark | sail | connect | databricks-connect
@@ -61,6 +62,15 @@ class Settings:
     def database(self) -> Path:
         """The history: one SQLite file."""
         return self.home / "history.sqlite"
+
+    @property
+    def namespaces(self) -> Mapping[str, tuple[str, ...]]:
+        """The catalogs that exist besides `main`, and `main` where it is named, each with its schemas."""
+        found: dict[str, tuple[str, ...]] = dict.fromkeys(self.catalogs, ())
+        for name in self.schemas:
+            catalog, _, schema = name.rpartition(".")
+            found[catalog or "main"] = (*found.get(catalog or "main", ()), schema)
+        return found
 
     @property
     def runs(self) -> Path:

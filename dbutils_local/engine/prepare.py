@@ -89,12 +89,19 @@ class TaskPreparation(Preparation):
                 self._job = JobSettings.model_validate(dict(state.settings))
             self._tasks = {task.task_key: task for task in self._job.tasks or ()}
             self._sql = environment_for(self.settings, _notebooks(state), Path(state.workspace_root or "."))
+            self._make_volumes(state.origin)
             self._seen = state.settings
         task = self._tasks[task_state.parent or task_state.key]
         if task_state.parent is not None:
             assert task.for_each_task is not None
             return task.for_each_task.task
         return task
+
+    def _make_volumes(self, origin: Mapping[str, Any]) -> None:
+        """The folders of the volumes that a bundle's resources make."""
+        places = Places(self.settings.home, Path("."))
+        for name in origin.get("volumes", ()):
+            to_local("/Volumes/" + "/".join(name.split(".")), places).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def _located(self, state: RunState, task_state: TaskState, task: Task, resolved: Task) -> Task:
         """The task with the local path of its file in place of the path the spec says."""
@@ -191,11 +198,20 @@ class TaskPreparation(Preparation):
         own = {**self._base, f"{PREFIX}HOME": str(self.settings.home), f"{PREFIX}WORKSPACE": state.workspace_root or ""}
         return {
             **self._sql,
+            **_namespaces(self.settings, state.origin),
             **clusters.spark_conf(cluster, self.settings.spark_conf, lambda value: _secret(value, self.secret)),
             **clusters.variables(cluster, lambda value: _secret(value, self.secret)),
             **_job_variables(self._job, task, Path(state.spec_folder or "."), self.secret),
             **own,
         }
+
+
+def _namespaces(settings: Settings, origin: Mapping[str, Any]) -> dict[str, str]:
+    """The catalogs and schemas that a bundle's resources make, besides those of the settings."""
+    known = {"catalogs": settings.catalogs, "schemas": settings.schemas}
+    return {
+        PREFIX + kind.upper(): ",".join((*names, *origin[kind])) for kind, names in known.items() if origin.get(kind)
+    }
 
 
 def _notebooks(state: RunState) -> list[Path]:

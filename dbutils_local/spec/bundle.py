@@ -39,6 +39,7 @@ RESOURCE_KINDS = (
 TARGET_VARIABLE = "DATABRICKS_BUNDLE_TARGET"
 _MERGED_SECTIONS = ("bundle", "workspace", "artifacts", "resources", "sync", "permissions", "presets")
 _REPLACED_SECTIONS = ("run_as",)
+_MADE = frozenset({"jobs", "catalogs", "schemas", "volumes"})  # kinds of resources that a run has or makes here
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ class BundleInfo:
     variables: Mapping[str, Any] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     sync_paths: tuple[str, ...] = ()
+    catalogs: tuple[str, ...] = ()  # that its resources make
+    schemas: tuple[str, ...] = ()  # the same, each `catalog.schema`
+    volumes: tuple[str, ...] = ()  # the same, each `catalog.schema.volume`
 
     @property
     def sync_root(self) -> Path:
@@ -237,7 +241,7 @@ def _note_what_is_not_made(config: Node, work: _Work) -> None:
     """One notice for all that a deployment would make and a local run does not."""
     unmade = {name: node for name in ("artifacts", "scripts") if (node := config.get(name)) is not None}
     kinds = config.members("resources").items()
-    unmade |= {f"resources.{kind}": node for kind, node in kinds if kind in RESOURCE_KINDS and kind != "jobs"}
+    unmade |= {f"resources.{kind}": node for kind, node in kinds if kind in RESOURCE_KINDS and kind not in _MADE}
     if unmade:
         place = next(iter(unmade.values())).place
         work.problems.append(place.problem(f"{', '.join(unmade)}: not built or created here", "warning"))
@@ -361,6 +365,8 @@ def _finished(config: Node, target: str, work: _Work, is_fragment: bool) -> Reso
     info = _info(config, target, work)
     presets = presets_of(config, info.mode)
     config = with_prefixed_names(config, presets)
+    info = replace(info, catalogs=_made(config, "catalogs"), schemas=_made(config, "schemas"))
+    info = replace(info, volumes=_made(config, "volumes"))
     official = {
         key: deployed_job(_readable(with_merged_lists(job), key, work), config, presets, annotated=not is_fragment)
         for key, job in jobs.items()
@@ -418,6 +424,25 @@ def _info(config: Node, target: str, work: _Work) -> BundleInfo:
         sync_paths=tuple(str(node.value) for node in config.elements("sync", "paths")),
         scripts={key: str(found.value) for key, node in scripts.items() if (found := node.get("content"))},
     )
+
+
+_NAMED_IN_FULL = {
+    "catalogs": ("name",),
+    "schemas": ("catalog_name", "name"),
+    "volumes": ("catalog_name", "schema_name", "name"),
+}
+
+
+def _made(config: Node, kind: str) -> tuple[str, ...]:
+    """The full names of the catalogs, schemas or volumes among the resources, as far as they are known here."""
+    interpolation = Interpolation(lambda path: config.get(*path) if path[0] == "resources" else None, [])
+    found = []
+    for resource in config.members("resources", kind).values():
+        values = [resource.get(name) for name in _NAMED_IN_FULL[kind]]
+        parts = [str(interpolation.resolve(node).value) for node in values if node is not None]
+        if len(parts) == len(values) and not any("${" in part for part in parts):
+            found.append(".".join(parts))
+    return tuple(found)
 
 
 def _with_resources(jobs: Mapping[str, Node], config: Node, work: _Work) -> dict[str, Node]:

@@ -83,7 +83,7 @@ def _duckdb(settings: Settings, limit: int, places: Places | None) -> Engine:
         settings.home / FOLDER,
         local_path=local_path,
         user=settings.user,
-        catalogs=settings.catalogs,
+        namespaces=settings.namespaces,
         limit=limit,
     )
 

@@ -530,11 +530,27 @@ def test_what_is_no_reference_stays_and_is_a_doubt(project: Project) -> None:
 
 
 def test_what_only_a_deployment_makes_is_noticed_once(project: Project) -> None:
-    project.write(MINIMAL + "  schemas: {s: {name: x}}\n  volumes: {v: {name: y}}\nartifacts: {w: {type: whl}}\n")
+    project.write(MINIMAL + "  pipelines: {p: {name: x}}\n  volumes: {v: {name: y}}\nartifacts: {w: {type: whl}}\n")
     made = [doubt for doubt in project.doubts() if "not built or created here" in doubt]
-    assert [doubt.split(": ", 1)[1] for doubt in made] == [
-        "artifacts, resources.schemas, resources.volumes: not built or created here"
-    ]
+    assert [doubt.split(": ", 1)[1] for doubt in made] == ["artifacts, resources.pipelines: not built or created here"]
+
+
+def test_the_schemas_and_volumes_of_a_bundle_have_the_names_a_deployment_gives_them(project: Project) -> None:
+    project.write(MINIMAL + "include: [more.yml]\ntargets: {dev: {mode: development, default: true}, prod: {}}\n")
+    project.write(
+        """
+        resources:
+          catalogs: {c: {name: lake}}
+          schemas: {s: {catalog_name: "${resources.catalogs.c.name}", name: raw}, t: {name: lacks_its_catalog}}
+          volumes: {v: {catalog_name: lake, schema_name: "${resources.schemas.s.name}", name: files}}
+        """,
+        "more.yml",
+    )
+    dev, prod = project.load().bundle, project.load("prod").bundle
+    assert dev is not None
+    assert prod is not None
+    assert (prod.catalogs, prod.schemas, prod.volumes) == (("lake",), ("lake.raw",), ("lake.raw.files",))
+    assert (dev.schemas, dev.volumes) == (("lake.dev_ada_lovelace_raw",), ("lake.dev_ada_lovelace_raw.files",))
 
 
 def test_references_without_a_value_are_told_with_the_other_faults_and_once(project: Project) -> None:

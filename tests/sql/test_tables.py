@@ -374,3 +374,13 @@ def test_a_table_over_files_can_be_dropped_and_made_again(tmp_path: Path, rows: 
     rows("DROP TABLE raw; CREATE VIEW real AS SELECT 1 AS x")
     with pytest.raises(StatementFailed, match="View"):
         rows("DROP TABLE real")
+
+
+def test_catalogs_and_schemas_of_the_settings_are_there_from_the_start(tmp_path: Path) -> None:
+    known = {"lake": ("raw", "gold"), "main": ("shop",), "empty": ()}
+    engine = DuckDbEngine(tmp_path / "sql", local_path=Path, namespaces=known)
+    engine.execute("CREATE TABLE lake.raw.t AS SELECT 1 AS a; CREATE TABLE main.shop.u AS SELECT * FROM lake.raw.t")
+    (found,) = engine.execute("SHOW SCHEMAS IN lake")
+    assert {"raw", "gold"} <= {row[0] for row in found.rows}
+    with pytest.raises(StatementFailed, match="SCHEMA_NOT_FOUND"):
+        engine.execute("CREATE TABLE empty.none.t AS SELECT 1 AS a")

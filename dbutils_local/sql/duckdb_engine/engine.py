@@ -31,10 +31,12 @@ class DuckDbEngine:
         *,
         local_path: LocalPath,
         user: str = "local@localhost",
-        catalogs: Sequence[str] = (),
+        namespaces: Mapping[str, Sequence[str]] | None = None,
         limit: int = ROW_LIMIT,
     ) -> None:
-        self._session = Session(folder, local_path=local_path, user=user, catalogs=catalogs, limit=limit)
+        """`namespaces`: catalogs that are there from the start, each with its schemas besides `default`."""
+        known = namespaces or {}
+        self._session = Session(folder, local_path=local_path, user=user, namespaces=known, limit=limit)
 
     def execute(self, sql_text: str, parameters: Mapping[str, str] | None = None) -> list[StatementResult]:
         """See Engine.execute."""

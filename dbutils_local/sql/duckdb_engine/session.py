@@ -10,7 +10,7 @@ without a lock.)
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,15 @@ LocalPath = Callable[[str], Path]
 class Session:
     """The state of one session on the warehouse in `folder`; one thread at a time has it open."""
 
-    def __init__(self, folder: Path, *, local_path: LocalPath, user: str, catalogs: Sequence[str], limit: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        local_path: LocalPath,
+        user: str,
+        namespaces: Mapping[str, Sequence[str]],
+        limit: int,
+    ) -> None:
         self.local_path = local_path
         self.user = user
         self.limit = limit  # rows a statement brings back
@@ -39,7 +47,9 @@ class Session:
         self.variables: dict[str, Variable] = {}  # lower case
         self.connection: Any = None
         self._folder = folder
-        self._known = (names.DEFAULT_CATALOG, *catalogs)
+        self._known = (names.DEFAULT_CATALOG, *namespaces)
+        # Schemas that have still to be made, by catalog.
+        self._lacking = {names.canonical(catalog): list(schemas) for catalog, schemas in namespaces.items()}
         self._turn = threading.RLock()
         self._depth = 0
 
@@ -120,6 +130,8 @@ class Session:
         if new:
             file.chmod(0o600)
             self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {names.qualified(catalog, names.DEFAULT_SCHEMA)}")
+        for schema in self._lacking.pop(names.canonical(catalog), ()):
+            self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {names.qualified(catalog, schema)}")
 
     def use(self, catalog: str, schema: str) -> None:
         """Make a schema the current one."""
