@@ -12,7 +12,7 @@ from typing import Any
 
 from dbutils_local.core.state import Failure
 from dbutils_local.errors import NotFound
-from dbutils_local.imports import import_nbformat, import_papermill
+from dbutils_local.imports import import_papermill
 from dbutils_local.kernels import folders, outbox
 from dbutils_local.kernels.environment import Birth
 from dbutils_local.kernels.executed import write_notebook
@@ -81,13 +81,16 @@ def _private_folder(forkserver: str | None) -> contextlib.AbstractContextManager
 
 
 def _load(source: Any) -> Any:
-    nbformat = import_nbformat()
+    """The notebook as papermill prepares it, a copy of our own."""
+    import_papermill()
+    from papermill.iorw import load_notebook_node
+
     if not isinstance(source, str | os.PathLike):
-        return source
+        return load_notebook_node(source)
     path = Path(source)
     if not path.is_file():
         raise NotFound(f"notebook not found: {path}")
-    return nbformat.read(path, as_version=4)
+    return load_notebook_node(str(path))
 
 
 def _kernel_of(nb: Any, asked: str | None) -> str | None:
@@ -112,24 +115,27 @@ def _injected(nb: Any, parameters: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _execute(nb: Any, execution: Execution, injected: dict[str, Any]) -> Any:
-    papermill = import_papermill()
+    """What papermill.execute_notebook does, which would make a second text of the whole notebook only to drop it."""
     from papermill.exceptions import PapermillExecutionError
+    from papermill.execute import prepare_notebook_metadata, raise_for_execution_errors, remove_error_markers
+    from papermill.parameterize import parameterize_notebook
+
+    from dbutils_local.kernels.papermill_engine import DbutilsLocalEngine
 
     # dbutils.notebook.run: what papermill says at INFO would stand in the cell of a notebook that logs at INFO itself.
     logging.getLogger("papermill").setLevel(logging.WARNING)
-    try:
-        return papermill.execute_notebook(
-            nb,
-            None,
-            parameters=injected or None,
-            engine_name="dbutils_local",
-            kernel_name=execution.kernel.name or "python3",
-            language=_language(nb),
-            progress_bar=False,
-            execution=execution,
+    kernel = execution.kernel.name or "python3"
+    if injected:
+        nb = parameterize_notebook(
+            nb, injected, kernel_name=kernel, language=_language(nb), engine_name="dbutils_local"
         )
+    nb = remove_error_markers(prepare_notebook_metadata(nb, None, None, False))
+    executed = DbutilsLocalEngine.execute_notebook(nb, kernel, progress_bar=False, execution=execution)
+    try:
+        raise_for_execution_errors(executed, None)  # marks the cell
     except PapermillExecutionError:
         return execution.notebook
+    return executed
 
 
 def _result(nb: Any, execution: Execution) -> NotebookRun:
