@@ -2,9 +2,10 @@
 
 The functions of `builtins`, `io` and `os` that take a path are wrapped, in our kernels and scripts only, and step aside
 for every path that does not begin so, and for one that really exists on this machine. What opens files in C by itself
-(duckdb, pyarrow given a folder) or is another program does not see it: in the command lines of `%sh`, `!` and `%pip`
-the paths that are written out are replaced. A link made once by the owner of the machine does the same for every
-program: `sudo ln -s ~/.dbutils_local/dbfs /dbfs`. We do not make it: it would be one for all homes.
+(duckdb, pyarrow given a folder) or is another program does not see it: in the command lines of `%sh`, `!`, `%pip`,
+`os.system` and `subprocess` the paths that are written out are replaced. A link made once by the owner of the machine
+does the same for every program: `sudo ln -s ~/.dbutils_local/dbfs /dbfs`. We do not make it: it would be one for all
+homes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import os
 import posixpath
 import re
 import shlex
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -42,6 +44,8 @@ _CAPABILITIES: Final = ("supports_dir_fd", "supports_fd", "supports_follow_symli
 
 # A path written out in a command line, up to what only the shell can know.
 _WRITTEN: Final = re.compile(r"(?<![\w/.~-])/(?:dbfs|Volumes|Workspace)(?![\w.-])[^\s'\"`;|&<>()$*?\[\]{}\\,:=#]*")
+_OPTION_WITH_PATH: Final = re.compile(r"-{0,2}[\w.-]+=/(?:dbfs|Volumes|Workspace)(?:/|\Z)")
+_SHELLS: Final = frozenset({"sh", "bash", "dash", "ksh", "zsh"})
 
 _lstat = os.lstat  # the real one: the wrapped one asks us
 
@@ -154,6 +158,44 @@ def _wrapped_os_open(function: Callable[..., Any], mapping: Mapping) -> Callable
     return open
 
 
+def _wrapped_system(function: Callable[..., Any], mapping: Mapping) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def system(command: Any) -> Any:
+        return function(_command(command, mapping))
+
+    return system
+
+
+def _wrapped_popen(function: Callable[..., Any], mapping: Mapping) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def init(self: Any, args: Any, *others: Any, **options: Any) -> Any:
+        if options.get("cwd") is not None:
+            options["cwd"] = mapping(options["cwd"])
+        return function(self, _program(args, bool(options.get("shell")), mapping), *others, **options)
+
+    return init
+
+
+def _program(args: Any, shell: bool, mapping: Mapping) -> Any:
+    """What Popen is to start: a command line for a shell, a program's path, or a program and its arguments."""
+    if isinstance(args, str | bytes | os.PathLike):
+        return _command(args, mapping) if shell else mapping(args)
+    words = list(args)
+    is_script = shell or (bool(words) and posixpath.basename(str(words[0])) in _SHELLS)
+    return [_command(word, mapping) if is_script else _argument(word, mapping) for word in words]
+
+
+def _argument(word: Any, mapping: Mapping) -> Any:
+    """A path, or an option with its path; what only speaks of a path, a commit's message say, is data."""
+    if not isinstance(word, str) or word.startswith(PREFIXES):
+        return mapping(word)
+    return _command(word, mapping) if _OPTION_WITH_PATH.match(word) else word
+
+
+def _command(text: Any, mapping: Mapping) -> Any:
+    return _WRITTEN.sub(lambda found: _as_written(found[0], mapping), text) if isinstance(text, str) else text
+
+
 def _path_hook(mapping: Mapping) -> Callable[[str], Any]:
     """Lets `sys.path` hold `/Workspace/…`: the import system does not go through `os`."""
     details = (
@@ -198,6 +240,8 @@ class Installed:
             self._wrap(name, lambda function: _wrapped(function, mapping, making=True))
         for name in _PAIRS:
             self._wrap(name, lambda function: _wrapped_pair(function, mapping))
+        self._put(os, "system", _wrapped_system(os.system, mapping))
+        self._put(subprocess.Popen, "__init__", _wrapped_popen(subprocess.Popen.__init__, mapping))
         self._hook = _path_hook(mapping)
         sys.path_hooks.insert(0, self._hook)
         _forget_finders()
@@ -237,10 +281,7 @@ def install(home: Path, workspace_root: Path) -> None:
 
 def in_command(command: str) -> str:
     """A command line for another program, the paths written out in it as that program finds them on this machine."""
-    if _installed is None:
-        return command
-    mapping = _installed.mapping
-    return _WRITTEN.sub(lambda found: _as_written(found[0], mapping), command)
+    return command if _installed is None else str(_command(command, _installed.mapping))
 
 
 def _as_written(path: str, mapping: Mapping) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -154,6 +155,32 @@ def test_a_command_names_paths_as_the_program_finds_them(home, tmp_path, written
     (tmp_path / "requirements.txt").touch()
     expected = (found or written).format(home=home, root=tmp_path)
     assert mounts.in_command(written) == expected
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda: subprocess.check_output(["cat", "/dbfs/x.txt"]),
+        lambda: subprocess.check_output("cat /dbfs/x.txt", shell=True),
+        lambda: subprocess.check_output(["bash", "-c", "cat /dbfs/x.txt"]),
+        lambda: subprocess.check_output(["cat", "x.txt"], cwd="/dbfs"),
+        lambda: subprocess.check_output(["dd", "if=/dbfs/x.txt", "status=none"]),
+        lambda: subprocess.check_output(["/dbfs/run.sh", Path("/dbfs/x.txt")]),
+        lambda: subprocess.getoutput("cat /dbfs/x.txt").encode(),
+    ],
+)
+def test_another_program_is_given_the_paths_of_this_machine(home, run):
+    (home / "dbfs").mkdir(parents=True)
+    (home / "dbfs/x.txt").write_text("hello")
+    (home / "dbfs/run.sh").write_text("#!/bin/sh\ncat $1\n")
+    (home / "dbfs/run.sh").chmod(0o755)
+    assert run() == b"hello"
+    assert os.system("test -f /dbfs/x.txt") == 0
+
+
+def test_an_argument_that_only_speaks_of_a_path_stays_as_it_is(home):
+    said = subprocess.check_output(["echo", "see /dbfs/x", "--about", "a=b /dbfs/x"], text=True)
+    assert said == "see /dbfs/x --about a=b /dbfs/x\n"
 
 
 def test_a_command_keeps_its_paths_where_nothing_is_mapped():
