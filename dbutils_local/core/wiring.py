@@ -189,7 +189,9 @@ class _Check:
             try:
                 self.known[path] = facts(self.read(path))
             except UserError as error:
-                self._say(str(error), blame[0] if blame else path, blame[1] if blame else None, sure=certain)
+                where, place = blame or (path, None)
+                # Who shows a complaint puts the file in front.
+                self._say(str(error).removeprefix(f"{where}: "), where, place, sure=certain)
                 self.known[path] = None
         return self.known[path]
 

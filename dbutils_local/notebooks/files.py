@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,8 +44,8 @@ def is_notebook(path: Path) -> bool:
         return True
     header = _LANGUAGE_OF[path.suffix].header.encode()
     with path.open("rb") as file:
-        start = file.read(len(header) + 2)
-    return start.split(b"\n")[0].rstrip() == header
+        start = file.read(len(BOM_UTF8) + len(header) + 2)
+    return start.removeprefix(BOM_UTF8).split(b"\n")[0].rstrip() == header
 
 
 def read(path: Path) -> Document:
@@ -97,7 +98,7 @@ def _script(document: Document) -> str | None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound(f"no notebook at {path}") from error
     except OSError as error:
@@ -113,16 +114,17 @@ def _node(text: str, path: Path) -> Any:
         raise UserError(f"{path}: not a notebook: not valid JSON: {error}") from error
     if not isinstance(node, dict) or "nbformat" not in node:
         raise UserError(f"{path}: not a notebook: no 'nbformat' in it")
-    return node if node["nbformat"] == 4 else _upgraded(node, path)
+    return node if node["nbformat"] == 4 else _upgraded(text, node["nbformat"], path)
 
 
-def _upgraded(node: Any, path: Path) -> Any:
+def _upgraded(text: str, version: Any, path: Path) -> Any:
     nbformat = import_nbformat()
 
     try:
-        return nbformat.convert(nbformat.from_dict(node), 4)
+        # The reader of a version also joins what its files hold as lists of lines.
+        return nbformat.convert(nbformat.reader.reads(text), 4)
     except Exception as error:  # nbformat has no common class for what can be wrong with an old file
-        raise UserError(f"{path}: cannot read nbformat {node['nbformat']!r}: {error}") from error
+        raise UserError(f"{path}: cannot read nbformat {version!r}: {error}") from error
 
 
 def _rendered(document: Document, path: Path) -> str:

@@ -64,6 +64,7 @@ def test_only_files_with_the_header_are_notebooks(tmp_path: Path) -> None:
     assert is_notebook(file(tmp_path, "a.sql", "-- Databricks notebook source\n"))
     assert is_notebook(file(tmp_path, "a.R", "# Databricks notebook source\n"))
     assert is_notebook(file(tmp_path, "a.ipynb", "{}"))
+    assert is_notebook(file(tmp_path, "windows.py", "\ufeff# Databricks notebook source\r\nx"))
     assert not is_notebook(file(tmp_path, "b.py", "x = 1\n"))
     assert not is_notebook(file(tmp_path, "b.sql", "# Databricks notebook source\n"))
     assert not is_notebook(file(tmp_path, "c.txt", "# Databricks notebook source\n"))
@@ -107,6 +108,22 @@ def test_an_old_jupyter_notebook_is_upgraded(tmp_path: Path) -> None:
         "worksheets": [{"cells": [cell], "metadata": {}}],
     }
     assert read(file(tmp_path, "old.ipynb", json.dumps(node))).cells[0].source == "x = 1"
+
+
+def test_an_old_jupyter_notebook_with_lists_of_lines_is_upgraded(tmp_path: Path) -> None:
+    heading = {"cell_type": "heading", "level": 1, "source": ["Old"]}
+    cell = {"cell_type": "code", "input": ["x = 1\n", "x"], "language": "python", "outputs": [], "collapsed": False}
+    worksheets = [{"cells": [heading, cell], "metadata": {}}]
+    node = {"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": ""}, "worksheets": worksheets}
+    cells = read(file(tmp_path, "old.ipynb", json.dumps(node))).cells
+    assert [cell.source for cell in cells] == ["%md\n# Old", "x = 1\nx"]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_notebook(tmp_path: Path) -> None:
+    source = read(file(tmp_path, "a.py", "\ufeff# Databricks notebook source\r\n# MAGIC %md words\r\n"))
+    assert [cell.source for cell in source.cells] == ["%md words"]
+    node = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}
+    assert read(file(tmp_path, "a.ipynb", "\ufeff" + json.dumps(node))).cells == ()
 
 
 def test_a_notebook_cannot_be_written_under_another_language(tmp_path: Path) -> None:
