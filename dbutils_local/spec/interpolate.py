@@ -10,7 +10,8 @@ from dbutils_local.errors import InvalidSpec, Problem
 from dbutils_local.spec.tree import Node, Steps, show
 
 MAX_REPLACED = 200_000  # references in one pass; 5,000 tasks with ten each have 50,000
-_SEGMENT = r"[^\W\d_]+(?:[-_]*[^\W_]+)*"
+# Each text matches in one way only: what almost is a reference must not be tried in all ways there are.
+_SEGMENT = r"[^\W\d_][^\W_]*(?:[-_]+[^\W_]+)*"
 _PATH = rf"{_SEGMENT}(?:\.{_SEGMENT}(?:\[[0-9]+\])*)*(?:\[[0-9]+\])*"
 REFERENCE = re.compile(rf"(?<!\$)\$\{{({_PATH})\}}")
 _MALFORMED = re.compile(r"(?<!\$)\$\{([^{}]*)\}")

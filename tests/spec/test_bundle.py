@@ -836,3 +836,14 @@ def test_files_outside_of_what_is_deployed_are_a_doubt(project: Project) -> None
     assert project.deployed()["tasks"] == [{"task_key": "a", "notebook_task": {"notebook_path": "../n.py"}}]
     project.write("sync: {paths: [.., .]}\n" + (project.root / "databricks.yml").read_text())
     assert project.doubts() == []
+
+
+@pytest.mark.parametrize("end", ["-my-secrets", " and ${var.x}", "}", "${"])
+def test_a_long_reference_with_text_behind_it_is_read_at_once(project: Project, end: str) -> None:
+    # Tried in every way its words can be cut, one such name would take longer than anybody waits.
+    name = "a_name_that_is_made_of_very_many_words_as_people_like_them_to_be_in_their_bundles"
+    text = f"${{var.{name}}}{end}"
+    project.write(
+        MINIMAL.replace("nightly", f"'{text}'") + f"variables: {{{name}: {{default: v}}, x: {{default: w}}}}\n"
+    )
+    assert project.job()["name"] == f"v{end}".replace("${var.x}", "w")
