@@ -260,9 +260,9 @@ def _display(module: ModuleType, namespace: Mapping[str, Any]) -> None:
 
 
 def _delta_tables(module: ModuleType) -> None:
-    from dbutils_local.spark.delta_table import DeltaTable
+    from dbutils_local.spark import delta_table
 
-    module.__dict__["DeltaTable"] = DeltaTable
+    module.__dict__.update({name: getattr(delta_table, name) for name in delta_table.__all__})
 
 
 def _py4j_protocol(module: ModuleType) -> None:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from itertools import pairwise
 
 from dbutils_local.errors import NotSupportedHere
 from dbutils_local.sql.scan import Kind, Token, bare, code, unquote
@@ -71,7 +70,6 @@ class Act(Enum):
     SHOW_CATALOGS = "show catalogs"
     SHOW_SCHEMAS = "show schemas"
     MAKE_FOLDER = "make folder"
-    CHANGE_ROWS = "change rows"
 
 
 @dataclass(frozen=True)
@@ -97,33 +95,15 @@ class Means:
     shown: Callable[[str], str] | None = None  # of files that are read; None: as `local`
 
 
-PARQUET_NOTICE = (
-    "Delta tables are kept as Parquet here: MERGE, UPDATE and DELETE write the whole table anew, and there is no time "
-    "travel or history on Spark tables. "
-    "Put the Delta jars into a folder and set delta_jars to have them"
-)
-
 _NOTHING = {
-    "OPTIMIZE": "Parquet tables are not compacted",
-    "VACUUM": "Parquet tables keep no old versions",
     "GRANT": "there are no users and rights on this machine",
     "REVOKE": "there are no users and rights on this machine",
     "DENY": "there are no users and rights on this machine",
-    "FSCK": "tables have no Delta log",
-    "REORG": "Parquet tables are not compacted",
+    "FSCK": "the files of a table are looked at when it is read",
+    "REORG": "rows that were deleted are not in the files of the newest version",
 }
 
 _REFUSED = {
-    "DESCRIBE HISTORY": "no history on Parquet tables",
-    "DESC HISTORY": "no history on Parquet tables",
-    "DESCRIBE DETAIL": "the tables here have no Delta log",
-    "DESC DETAIL": "the tables here have no Delta log",
-    "RESTORE": "no time travel on Parquet tables",
-    "COPY INTO": (
-        "Spark alone has no COPY INTO; read the files with spark.read, or run it on the embedded SQL engine "
-        "(sql_engine = duckdb)"
-    ),
-    "CONVERT TO DELTA": "Delta needs its jars: set delta_jars",
     "CREATE STREAMING TABLE": "pipelines do not run here",
     "CREATE OR REFRESH": "pipelines do not run here",
     "APPLY CHANGES": "pipelines do not run here",
@@ -135,8 +115,6 @@ _REFUSED = {
     "LIST": "use dbutils.fs.ls",
     "SHOW GRANTS": "there are no grants here",
 }
-
-_OF_ROWS = ("MERGE", "UPDATE", "DELETE")
 
 _READING = frozenset(
     {"SELECT", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "USE", "SET", "VALUES", "RESET", "LIST", "DECLARE", "TABLE"}
@@ -156,13 +134,10 @@ def plan(statement: str, means: Means) -> Plan:
     if own is not None:
         return own
     text = rewritten(statement, means)
-    if words[0] in _OF_ROWS and not means.delta:
-        return Plan(Act.CHANGE_ROWS, (text,), changes=True)
-    notices: tuple[str, ...] = ()
     texts: tuple[str, ...] = (text,)
     if words[0] in ("CREATE", "REPLACE") and not means.delta:
-        texts, notices = _without_delta(text)
-    return Plan(Act.RUN, texts, notices=notices, changes=words[0] not in _READING)
+        texts = _without_delta(text)
+    return Plan(Act.RUN, texts, changes=words[0] not in _READING)
 
 
 def _refuse(words: list[str]) -> None:
@@ -170,15 +145,6 @@ def _refuse(words: list[str]) -> None:
         parts = phrase.split()
         if words[: len(parts)] == parts:
             raise NotSupportedHere(f"{phrase} is not done by local Spark: {reason}")
-    if "CLONE" in words and words[0] == "CREATE":
-        raise NotSupportedHere(
-            "CREATE TABLE ... CLONE is not done by local Spark: use CREATE TABLE ... AS SELECT * FROM"
-        )
-    for index in range(len(words) - 2):
-        if words[index] in ("VERSION", "TIMESTAMP") and words[index + 1 : index + 3] == ["AS", "OF"]:
-            raise NotSupportedHere(
-                f"{words[index]} AS OF is not done by local Spark without Delta: no time travel on Parquet tables"
-            )
 
 
 # --- statements only Databricks has ---------------------------------------------------------------------------------
@@ -186,7 +152,7 @@ def _refuse(words: list[str]) -> None:
 
 def _own(tokens: list[Token], words: list[str], means: Means) -> Plan | None:
     names = means.names
-    if words[0] in _NOTHING and not (means.delta and words[0] in ("OPTIMIZE", "VACUUM")):
+    if words[0] in _NOTHING:
         return Plan(Act.NOTHING, notices=(f"{words[0]}: nothing done, {_NOTHING[words[0]]}",))
     match words:
         case ["USE", "CATALOG", _] | ["SET", "CATALOG", _]:
@@ -377,25 +343,17 @@ def _path(tokens: Sequence[Token], index: int, means: Means) -> list[tuple[int, 
     return [(token.start, token.end, f"'{local}'")]
 
 
-# --- CREATE without Delta -------------------------------------------------------------------------------------------
+# --- CREATE of tables that are not of Delta --------------------------------------------------------------------------
 
 
-def _without_delta(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """CREATE TABLE with Parquet for Delta, OR REPLACE spelled out, and without layout, which Parquet would let change
-    the order of columns."""
+def _without_delta(text: str) -> tuple[str, ...]:
+    """CREATE OR REPLACE TABLE spelled out for tables of files, which Spark alone does not replace."""
     tokens = code(text)
     words = [token.word for token in tokens]
     table = _table_statement(words)
-    if table is None:
-        return (text,), ()
-    name_at, replacing = table
-    delta = _is_delta(words)
-    notices = (PARQUET_NOTICE,) if delta else ()
-    shaped = _shaped(text, delta)
-    if not replacing:
-        return (shaped,), notices
-    name = ".".join(quoted(part) for part in _dotted(tokens, name_at))
-    return _replacing(shaped, name), notices
+    if table is None or not table[1] or _is_delta(words):
+        return (text,)
+    return _replacing(text, ".".join(quoted(part) for part in _dotted(tokens, table[0])))
 
 
 def _table_statement(words: list[str]) -> tuple[int, bool] | None:
@@ -417,49 +375,8 @@ def _is_delta(words: list[str]) -> bool:
     return head[head.index("USING") + 1] == "DELTA"
 
 
-def _shaped(text: str, delta: bool) -> str:
-    if not delta:
-        return text
-    tokens = code(text)
-    words = [token.word for token in tokens]
-    stop = words.index("SELECT") if "SELECT" in words else len(words)
-    edits: list[tuple[int, int, str]] = []
-    for index in range(stop - 1):
-        if words[index] == "USING" and words[index + 1] == "DELTA":
-            edits.append((tokens[index + 1].start, tokens[index + 1].end, "PARQUET"))
-        layout = words[index : index + 2] in (["PARTITIONED", "BY"], ["CLUSTER", "BY"])
-        if (
-            layout
-            and index + 2 < len(words)
-            and words[index + 2] in ("(", "AUTO")
-            and not _typed_group(tokens, index + 2)
-        ):
-            end = _closing(tokens, index + 2) if words[index + 2] == "(" else index + 2
-            edits.append((tokens[index].start, tokens[end].end, ""))
-    for start, end, new in sorted(edits, reverse=True):
-        text = text[:start] + new + text[end:]
-    return text
-
-
-def _closing(tokens: Sequence[Token], opening: int) -> int:
-    depth = 0
-    for index in range(opening, len(tokens)):
-        depth += {"(": 1, ")": -1}.get(tokens[index].text, 0)
-        if depth == 0:
-            return index
-    return len(tokens) - 1
-
-
-def _typed_group(tokens: Sequence[Token], opening: int) -> bool:
-    """PARTITIONED BY (day DATE) declares a column, so it has to stay."""
-    if tokens[opening].text != "(":
-        return False
-    inside = tokens[opening + 1 : _closing(tokens, opening)]
-    return any(one.kind is Kind.NAME and two.kind is Kind.NAME for one, two in pairwise(inside))
-
-
 def _replacing(text: str, name: str) -> tuple[str, ...]:
-    """OR REPLACE in steps Parquet tables know; a query is run first, since it may read the old table."""
+    """OR REPLACE in steps that tables of files know; a query is run first, since it may read the old table."""
     create = re.sub(
         r"^\s*(CREATE\s+OR\s+REPLACE|REPLACE)\s+TABLE\b", "CREATE TABLE", text, count=1, flags=re.IGNORECASE
     )

@@ -1,10 +1,12 @@
-"""DELETE, UPDATE and MERGE on tables kept as Parquet: the rows as they are to be, written over those that are there."""
+"""DELETE, UPDATE and MERGE on Delta tables: the rows of a table as they are to be, worked out by Spark's SQL."""
 
 from __future__ import annotations
 
-import importlib.util
+import json
+import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -13,14 +15,18 @@ from dbutils_local.errors import MissingExtra, NotSupportedHere, UserError
 Run = Callable[[str], Any]
 """Spark's own `sql`: text in, frame out."""
 
+Put = Callable[[Any, Mapping["Action", int]], None]
+"""Takes a table's rows as they are to be, and what became of how many."""
+
 _TARGET: Final = "dbutils_local_target"
 _SOURCE: Final = "dbutils_local_source"
 _STAGED: Final = "dbutils_local_staged"
-_RESULT: Final = "dbutils_local_result"
 _ROW: Final = "dbutils_local_row"  # a number for each row of the target
 _IS_SOURCE: Final = "dbutils_local_is_source"
 _ACTION: Final = "dbutils_local_action"  # the clause that applies, -1 for none
-_MODE: Final = "spark.sql.sources.partitionOverwriteMode"
+
+# The views above have one name a session.
+_one_at_a_time = threading.RLock()
 
 
 class MultipleMatches(UserError):
@@ -43,6 +49,13 @@ class Action(Enum):
     INSERT = "num_inserted_rows"
 
 
+_PREDICATES: Final = {
+    Side.MATCHED: "matchedPredicates",
+    Side.SOURCE_ONLY: "notMatchedPredicates",
+    Side.TARGET_ONLY: "notMatchedBySourcePredicates",
+}
+
+
 @dataclass(frozen=True)
 class Clause:
     """One WHEN; `values` by lower-case column, None for all columns of the source (`*`)."""
@@ -51,6 +64,11 @@ class Clause:
     action: Action
     condition: str | None = None
     values: Mapping[str, str] | None = field(default_factory=dict)
+
+    def told(self) -> dict[str, str]:
+        """As a table's history says it."""
+        found = {"actionType": self.action.name.lower()}
+        return found if self.condition is None else {"predicate": f"({self.condition})"} | found
 
 
 @dataclass(frozen=True)
@@ -63,37 +81,85 @@ class Change:
     source: str | None = None
     source_alias: str = ""
     on: str = ""
+    widen: bool = False  # WITH SCHEMA EVOLUTION
+
+    def history(self) -> tuple[str, dict[str, str]]:
+        """The operation and its parameters, as a table's history says them."""
+        if self.source is None:
+            [clause] = self.clauses
+            predicate = json.dumps([] if clause.condition is None else [f"({clause.condition})"])
+            return clause.action.name, {"predicate": predicate}
+        told = {"predicate": json.dumps([f"({self.on})"])}
+        for side, key in _PREDICATES.items():
+            told[key] = json.dumps([clause.told() for clause in self.clauses if clause.side is side])
+        return "MERGE", told
+
+    def metrics(self, counts: Mapping[Action, int], rows: int, files: int) -> dict[str, str]:
+        """The counts of a table's history; `rows` and `files` that were there."""
+        touched = counts[Action.UPDATE] + counts[Action.DELETE]
+        if self.source is None:
+            [clause] = self.clauses
+            word = "numUpdatedRows" if clause.action is Action.UPDATE else "numDeletedRows"
+            found = {word: touched, "numCopiedRows": rows - touched, "numRemovedFiles": files}
+        else:
+            found = {
+                "numTargetRowsInserted": counts[Action.INSERT],
+                "numTargetRowsUpdated": counts[Action.UPDATE],
+                "numTargetRowsDeleted": counts[Action.DELETE],
+                "numTargetRowsCopied": rows - touched,
+                "numTargetFilesRemoved": files,
+            }
+        return {key: str(value) for key, value in found.items()}
 
 
-def change_rows(spark: Any, run: Run, statement: str) -> Any:
-    """Do a DELETE, UPDATE or MERGE and give Delta's answer: one row of counts.
+def carry_out(
+    spark: Any,
+    run: Run,
+    change: Change,
+    target: Any,
+    source: Any,
+    put: Put,
+    widen: bool = False,
+    defaults: Mapping[str, str] | None = None,
+) -> Any:
+    """Do what `change` says to the rows of `target` and hand them to `put`; the answer is Delta's row of counts.
 
-    Raises MissingExtra without the SQL parser, NotSupportedHere for forms that are not done.
+    `source` is the frame of the change's source; `widen` adds its columns to the target's; `defaults` are the values,
+    by lower-case column, of what an INSERT leaves out. MultipleMatches leaves the table as it was.
     """
-    if importlib.util.find_spec("sqlglot") is None:
-        raise MissingExtra("DELETE, UPDATE and MERGE on Spark tables", "sql")
-    change = read(statement)
-    source = None if change.source is None else run(f"SELECT * FROM {change.source}")
-    return carry_out(spark, run, change, source)
-
-
-def carry_out(spark: Any, run: Run, change: Change, source: Any = None) -> Any:
-    """Do what `change` says, `source` being the frame of its source; MultipleMatches leaves the table as it was."""
-    columns = dict(run(f"SELECT * FROM {change.table}").dtypes)
-    _keep(run(f"SELECT *, monotonically_increasing_id() AS {_ROW} FROM {change.table}"), _TARGET)
-    if source is not None:
-        _keep(source.selectExpr("*", f"true AS {_IS_SOURCE}"), _SOURCE)
-    _keep(run(staged(change, columns)), _STAGED)
-    try:
-        _refuse_multiple_matches(run)
-        counts = _counts(run, change)
-        if sum(counts.values()):
-            _keep(run(result(change, columns)), _RESULT)
-            _write(spark, run, change.table)
-    finally:
-        for view in (_TARGET, _SOURCE, _STAGED, _RESULT):
-            spark.catalog.dropTempView(view)
+    change = _with_defaults(change, defaults or {})
+    with _one_at_a_time:
+        target = _widened(target, source) if widen and source is not None else target
+        columns = dict(target.dtypes)
+        _keep(target.selectExpr("*", f"monotonically_increasing_id() AS {_ROW}"), _TARGET)
+        if source is not None:
+            _keep(source.selectExpr("*", f"true AS {_IS_SOURCE}"), _SOURCE)
+        _keep(run(staged(change, columns)), _STAGED)
+        try:
+            _refuse_multiple_matches(run, change)
+            counts = _counts(run, change)
+            if sum(counts.values()):
+                put(run(result(change, columns)), counts)
+        finally:
+            for view in (_TARGET, _SOURCE, _STAGED):
+                spark.catalog.dropTempView(view)
     return _answer(spark, change, counts)
+
+
+def _with_defaults(change: Change, defaults: Mapping[str, str]) -> Change:
+    clauses = tuple(
+        replace(clause, values={**defaults, **clause.values})
+        if clause.action is Action.INSERT and clause.values is not None
+        else clause
+        for clause in change.clauses
+    )
+    return replace(change, clauses=clauses)
+
+
+def _widened(target: Any, source: Any) -> Any:
+    known = {name.lower() for name in target.columns}
+    more = [(name, kind) for name, kind in source.dtypes if name.lower() not in known]
+    return target.selectExpr("*", *[f"CAST(NULL AS {kind}) AS `{name}`" for name, kind in more])
 
 
 def _keep(frame: Any, view: str) -> None:
@@ -101,7 +167,9 @@ def _keep(frame: Any, view: str) -> None:
     frame.localCheckpoint().createOrReplaceTempView(view)
 
 
-def _refuse_multiple_matches(run: Run) -> None:
+def _refuse_multiple_matches(run: Run, change: Change) -> None:
+    if change.source is None:
+        return
     twice = f"SELECT 1 FROM {_STAGED} WHERE {_ACTION} >= 0 AND {_ROW} IS NOT NULL GROUP BY {_ROW} HAVING count(*) > 1"
     if run(f"{twice} LIMIT 1").head() is not None:
         raise MultipleMatches(
@@ -115,15 +183,6 @@ def _counts(run: Run, change: Change) -> dict[Action, int]:
     for row in run(f"SELECT {_ACTION}, count(*) FROM {_STAGED} WHERE {_ACTION} >= 0 GROUP BY {_ACTION}").collect():
         found[change.clauses[row[0]].action] += row[1]
     return found
-
-
-def _write(spark: Any, run: Run, table: str) -> None:
-    before = spark.conf.get(_MODE, "static")
-    spark.conf.set(_MODE, "static")  # dynamic would leave partitions whose rows are all gone
-    try:
-        run(f"INSERT OVERWRITE TABLE {table} SELECT * FROM {_RESULT}")
-    finally:
-        spark.conf.set(_MODE, before)
 
 
 def _answer(spark: Any, change: Change, counts: Mapping[Action, int]) -> Any:
@@ -192,12 +251,16 @@ def _value(change: Change, name: str, kind: str) -> str:
 
 def read(statement: str) -> Change:
     """A DELETE, UPDATE or MERGE taken apart; NotSupportedHere names a form that is not done."""
-    import sqlglot
-    from sqlglot import exp
-    from sqlglot.errors import SqlglotError
-
     try:
-        tree = sqlglot.parse_one(statement, read="databricks")
+        import sqlglot
+        from sqlglot import exp
+        from sqlglot.errors import SqlglotError
+    except ImportError as error:
+        raise MissingExtra("DELETE, UPDATE and MERGE on Spark tables", "sql") from error
+
+    text, widen = _without_evolution(statement)
+    try:
+        tree = sqlglot.parse_one(text, read="databricks")
     except SqlglotError as error:
         raise UserError(f"[PARSE_SYNTAX_ERROR] {str(error).splitlines()[0]}") from error
     _shorten(tree)
@@ -207,8 +270,14 @@ def read(statement: str) -> Change:
         case exp.Update():
             return _update(tree)
         case exp.Merge():
-            return _merge(tree)
+            return replace(_merge(tree), widen=widen)
     raise NotSupportedHere(f"this change of rows is not done by local Spark without Delta: {statement.strip()[:80]}")
+
+
+def _without_evolution(statement: str) -> tuple[str, bool]:
+    """MERGE WITH SCHEMA EVOLUTION INTO without words the parser does not know."""
+    words = re.match(r"(?is)\s*MERGE\s+WITH\s+SCHEMA\s+EVOLUTION\b", statement)
+    return (statement, False) if words is None else (f"MERGE{statement[words.end() :]}", True)
 
 
 def _shorten(tree: Any) -> None:
@@ -297,7 +366,7 @@ def _target(node: Any) -> tuple[str, str]:
     table = node.find(exp.Table) if not isinstance(node, exp.Table) else node
     bare = table.copy()
     bare.set("alias", None)
-    if (table.db or "").lower() in ("parquet", "delta"):
+    if (table.db or "").lower() == "parquet":
         raise NotSupportedHere(
             f"rows of files ({_sql(bare)}) are not changed by local Spark without Delta: give the table a name"
         )

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from dbutils_local.errors import NotSupportedHere
 from dbutils_local.files import Mounts
 from dbutils_local.paths import Places, Remote, locate, to_dbfs, way_to_stand_in
 from dbutils_local.settings import RUNTIME, RUNTIME_KEY, Settings
-from dbutils_local.spark import constants, json_paths
-from dbutils_local.spark.dialect import DEFAULT_CATALOG, PARQUET_NOTICE, Act, Means, Names, Plan, plan
+from dbutils_local.spark import constants, json_paths, readwrite
+from dbutils_local.spark.delta.commands import Asked, Delta
+from dbutils_local.spark.delta.tables import Tables
+from dbutils_local.spark.dialect import DEFAULT_CATALOG, Act, Means, Names, Plan, plan, quoted
 from dbutils_local.spark.jvm import DBFS
 from dbutils_local.spark.shared_warehouse import SharedWarehouse
 from dbutils_local.spark.warehouse import Warehouse
@@ -54,7 +56,8 @@ def apply(spark: Any, settings: Settings, shared: bool = False) -> Surface:
     if shared:
         share()
     _wrap_all()
-    _surface.warehouse.absorb()
+    _surface.absorb()
+    _surface.make_schemas()
     return _surface
 
 
@@ -62,6 +65,11 @@ def share() -> None:
     """From now on other processes use the JVM of this process's session too, if it has one."""
     if _surface is not None:
         _surface.warehouse = SharedWarehouse.of(_surface.warehouse)
+
+
+def delta_tables() -> Surface | None:
+    """The surface of this process's session; None where there is none, or Spark keeps Delta tables itself."""
+    return _surface if _surface is not None and _surface.tables is not None else None
 
 
 def local_path(path: str) -> str:
@@ -92,12 +100,25 @@ class Surface:
         self._mounts = Mounts(settings.home)
         self._told: set[str] = set()
         self._numbers = itertools.count(1)
+        self.tables: Delta | None = None
+        if not self.delta:
+            self.tables = Delta(Tables(spark, settings.home, lambda: self.warehouse, self.local), self.tell)
         self._knows_dbfs = spark.conf.get(DBFS, None) is not None
 
     @property
     def names(self) -> Names:
         """The catalogs there are now."""
-        return Names(self.catalog, frozenset({DEFAULT_CATALOG, *self.settings.catalogs, *self.warehouse.catalogs}))
+        return Names(self.catalog, frozenset({DEFAULT_CATALOG, *self.settings.namespaces, *self.warehouse.catalogs}))
+
+    def make_schemas(self) -> None:
+        """The schemas that are there from the start."""
+        wanted = [
+            f"{quoted(catalog)}.{quoted(schema)}"
+            for catalog, schemas in self.settings.namespaces.items()
+            for schema in schemas
+        ]
+        for name in wanted:
+            self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {name}")
 
     @property
     def means(self) -> Means:
@@ -109,6 +130,20 @@ class Surface:
         if notice not in self._told:
             self._told.add(notice)
             print(notice, file=sys.stderr)
+
+    def absorb(self) -> None:
+        """Take over what others did since the last look: definitions, and versions of Delta tables."""
+        self.warehouse.absorb()
+        if self.tables is not None:
+            self.tables.tables.look()
+
+    def publish(self) -> None:
+        """Tell other sessions what this one did."""
+        self.warehouse.publish()
+
+    def dotted(self, name: str) -> str:
+        """A table's name, as Python code passes it, as Spark knows it."""
+        return self.names.dotted(name)
 
     # --- paths ---
 
@@ -140,23 +175,21 @@ class Surface:
 
     # --- SQL ---
 
-    def sql(self, run: Callable[..., Any], text: str, args: Any, **named: Any) -> Any:
-        """One statement through Spark's `sql`."""
+    def sql(self, session: Any, run: Callable[..., Any], text: str, args: Any, **named: Any) -> Any:
+        """One statement through the `sql` of a session."""
         from dbutils_local.sql.scan import split
 
         statements = split(text)
         if named or len(statements) > 1:  # formatted text and scripts: Spark's own business
             return self._checked(lambda: run(text, args, **named))
         plain = self._filled(statements[0].text if statements else text, run, args)
-        self.warehouse.absorb()
+        self.absorb()
         step = plan(plain, self.means)
         for notice in step.notices:
             self.tell(notice)
-        if step.act is Act.CHANGE_ROWS:
-            return self._change_rows(step.texts[0], lambda one: self._run(run, one, args))
         if step.act is not Act.RUN:
             return self._own(step)
-        frames = [self._run(run, one, args) for one in step.texts]
+        frames = [self._one(session, run, one, args) for one in step.texts]
         if step.changes:
             self.warehouse.publish()
         return frames[-1]
@@ -192,26 +225,21 @@ class Surface:
                 raise
         return self._checked(functools.partial(run, other, args))
 
-    def _change_rows(self, text: str, run: Callable[[str], Any]) -> Any:
-        from dbutils_local.spark.rows import change_rows
-
-        answer = change_rows(self.spark, run, text)
-        self.warehouse.publish()
-        return answer
+    def _one(self, session: Any, run: Callable[..., Any], text: str, args: Any) -> Any:
+        """One text, by Spark or, where it is about Delta tables, by us."""
+        if self.tables is None:
+            return self._run(run, text, args)
+        answer = self.tables.execute(text, Asked(session, lambda one: self._run(run, one, args)))
+        return self._run(run, self.tables.resolved(text), args) if answer is None else answer
 
     def _checked(self, run: Callable[[], Any]) -> Any:
         """Spark's own error, with a sentence of ours where it does not say what stands behind it."""
         try:
             return run()
         except Exception as error:
-            if "REQUIRES_SINGLE_PART_NAMESPACE" in str(error):
-                known = ", ".join(sorted(self.names.catalogs))
-                error.add_note(
-                    f"The catalogs known here: {known}. Make another with CREATE CATALOG <name>, or name "
-                    "it in the setting catalogs."
-                )
-            if "UNSUPPORTED_FEATURE.TABLE_OPERATION" in str(error) and not self.delta:
-                error.add_note(PARQUET_NOTICE)
+            found = re.search(r"REQUIRES_SINGLE_PART_NAMESPACE.*?identifier `([^`]+)`", str(error), re.DOTALL)
+            if found and not self.names.knows(found[1]):
+                raise self._no_such_catalog(found[1]) from error
             raise
 
     def _own(self, step: Plan) -> Any:
@@ -251,16 +279,19 @@ class Surface:
         """Make a catalog, and a schema of it, the current ones."""
         names = self.names
         if not names.knows(name):
-            raise _analysis_error(
-                f"[NO_SUCH_CATALOG_EXCEPTION] Catalog '{name}' was not found. Known here: "
-                f"{', '.join(sorted(names.catalogs))}; "
-                f"make it once with CREATE CATALOG {name}, or name it in the setting catalogs"
-            )
+            raise self._no_such_catalog(name)
         space = names.schema(name, schema or "default")
         if space.endswith("__default"):
             self._raw(f"CREATE SCHEMA IF NOT EXISTS `{space}`")
         self._raw(f"USE `{space}`")
         self.catalog = DEFAULT_CATALOG if space == (schema or "default") else name.lower()
+
+    def _no_such_catalog(self, name: str) -> Exception:
+        return _analysis_error(
+            f"[NO_SUCH_CATALOG_EXCEPTION] Catalog '{name}' was not found. Known here: "
+            f"{', '.join(sorted(self.names.catalogs))}; "
+            f"make it once with CREATE CATALOG {name}, or name it in the setting catalogs"
+        )
 
     def _raw(self, text: str) -> None:
         self.spark._jsparkSession.sql(text)
@@ -324,34 +355,41 @@ def _wrap_all() -> None:
     from pyspark import SparkContext
     from pyspark.sql import DataFrameReader, DataFrameWriter, DataFrameWriterV2, SparkSession
     from pyspark.sql.catalog import Catalog
+    from pyspark.sql.classic.dataframe import DataFrame
     from pyspark.sql.conf import RuntimeConfig
     from pyspark.sql.streaming.readwriter import DataStreamReader, DataStreamWriter
 
     _wrap(SparkSession, ["sql"], _around_sql)
-    _wrap(SparkSession, ["table"], _around_table)
-    _wrap(DataFrameReader, ["table"], _around_table)
-    _wrap(DataFrameReader, ["format"], _around_format)
+    _wrap(SparkSession, ["table"], _around_read_table)
+    _wrap(DataFrameReader, ["table"], _around_read_table)
     _wrap(DataFrameReader, ["load", "csv", "json", "parquet", "text", "orc", "xml"], _around_reading)
-    _wrap(DataFrameWriter, ["format"], _around_format)
-    _wrap(DataFrameWriter, ["partitionBy", "clusterBy"], _around_partition)
+    _wrap(DataFrameWriter, ["mode"], readwrite.around_mode)
+    _wrap(DataFrameWriter, ["partitionBy"], readwrite.around_partition)
+    _wrap(DataFrameWriter, ["clusterBy"], readwrite.around_cluster)
     _wrap(DataFrameWriter, ["save", "csv", "json", "parquet", "text", "orc", "xml"], _around_write)
-    _wrap(DataFrameWriter, ["saveAsTable", "insertInto"], _around_write_table)
-    _wrap(
-        DataFrameWriterV2,
-        ["create", "createOrReplace", "append", "overwrite", "overwritePartitions", "replace"],
-        _around_v2,
-    )
-    _wrap(DataStreamReader, ["format"], _around_format)
-    _wrap(DataStreamReader, ["load", "csv", "json", "parquet", "text", "orc"], _around_reading)
-    _wrap(DataStreamReader, ["table"], _around_table)
-    _wrap(DataStreamWriter, ["format"], _around_format)
-    _wrap(DataStreamWriter, ["start"], _around_path)
-    _wrap(DataStreamWriter, ["toTable"], _around_write_table)
-    # Databricks' PySpark has both names.
-    DataStreamWriter.table = DataStreamWriter.toTable  # type: ignore[attr-defined]
-    for kind in (DataFrameReader, DataFrameWriter, DataStreamReader, DataStreamWriter):
-        _wrap(kind, ["option"], _around_option)
-        _wrap(kind, ["options"], _around_options)
+    _wrap(DataFrameWriter, ["saveAsTable"], _writing_table(readwrite.around_save_as_table))
+    _wrap(DataFrameWriter, ["insertInto"], _writing_table(readwrite.around_insert_into))
+    _wrap(DataFrame, ["writeTo"], readwrite.around_write_to)
+    _wrap(DataFrameWriterV2, ["using"], readwrite.around_using)
+    _wrap(DataFrameWriterV2, ["tableProperty"], readwrite.around_property)
+    _wrap(DataFrameWriterV2, ["partitionedBy"], readwrite.around_partition)
+    _wrap(DataFrameWriterV2, ["clusterBy"], readwrite.around_cluster)
+    actions = ["create", "createOrReplace", "append", "overwrite", "overwritePartitions", "replace"]
+    _wrap(DataFrameWriterV2, actions, _writing_table(readwrite.around_v2))
+    _wrap(DataStreamReader, ["load", "csv", "json", "parquet", "text", "orc"], _around_stream_load)
+    _wrap(DataStreamReader, ["schema"], readwrite.around_schema)
+    _wrap(DataStreamReader, ["table"], _around_stream_table)
+    _wrap(DataStreamWriter, ["partitionBy"], readwrite.around_partition)
+    _wrap(DataStreamWriter, ["clusterBy"], readwrite.around_cluster)
+    _wrap(DataStreamWriter, ["outputMode"], readwrite.around_output_mode)
+    _wrap(DataStreamWriter, ["foreachBatch", "foreach"], readwrite.around_sink)
+    _wrap(DataStreamWriter, ["start"], _around_stream_start)
+    _wrap(DataStreamWriter, ["toTable"], _around_stream_to_table)
+    kinds: list[type] = [DataFrameReader, DataFrameWriter, DataFrameWriterV2, DataStreamReader, DataStreamWriter]
+    for kind in kinds:
+        _wrap(kind, ["format"], readwrite.around_format)
+        _wrap(kind, ["option"], readwrite.around_option)
+        _wrap(kind, ["options"], readwrite.around_options)
     _wrap(
         Catalog,
         ["tableExists", "getTable", "refreshTable", "listColumns", "cacheTable", "uncacheTable", "isCached"],
@@ -367,7 +405,7 @@ def _wrap_all() -> None:
 def _around_sql(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     text, *rest = args if args else (kwargs.pop("sqlQuery"),)
     values = rest[0] if rest else kwargs.pop("args", None)
-    return surface.sql(functools.partial(original, self), text, values, **kwargs)
+    return surface.sql(self, functools.partial(original, self), text, values, **kwargs)
 
 
 def _first(
@@ -392,13 +430,13 @@ def _first(
 
 
 def _around_table(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    surface.warehouse.absorb()
+    surface.absorb()
     args, kwargs = _first(args, kwargs, surface.names.dotted)
     return surface._checked(lambda: original(self, *args, **kwargs))
 
 
 def _around_schema(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    surface.warehouse.absorb()
+    surface.absorb()
     names = surface.names
 
     def change(name: str) -> str:
@@ -412,135 +450,101 @@ def _around_schema(surface: Surface, original: Any, self: Any, args: tuple[Any, 
 def _around_set_catalog(
     surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    surface.warehouse.absorb()
+    surface.absorb()
     surface.use_catalog(args[0] if args else kwargs["catalogName"])
 
 
 def _around_path(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     args, kwargs = _first(args, kwargs, surface.local)
-    if "format" in kwargs:
-        kwargs["format"] = _format(surface, kwargs["format"])
     return original(self, *args, **kwargs)
+
+
+# --- reading and writing ----------------------------------------------------------------------------------------------
 
 
 def _around_reading(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    found = readwrite.around_load(surface, original, self, args, kwargs)
+    if found is not None:
+        return found
     # spark.read.json and csv also take an RDD of lines; only text is a path.
     args, kwargs = _first(args, kwargs, surface.shown)
-    if "format" in kwargs:
-        kwargs["format"] = _format(surface, kwargs["format"])
     return original(self, *args, **kwargs)
 
 
-def _format(surface: Surface, name: Any) -> Any:
-    if not isinstance(name, str):
-        return name
-    if name.lower() == "cloudfiles":
-        raise NotSupportedHere(
-            "format('cloudFiles') (Auto Loader) is not done by local Spark: read the folder with its own "
-            "format and a schema"
-        )
-    if name.lower() == "delta" and not surface.delta:
-        surface.tell(PARQUET_NOTICE)
-        return "parquet"
-    return name
-
-
-def _around_format(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    name = args[0] if args else kwargs.get("source")
-    self._dbutils_local_delta = isinstance(name, str) and name.lower() == "delta" and not surface.delta
-    return original(self, _format(surface, name))
-
-
-_TIME_TRAVEL = frozenset(
-    {"versionasof", "timestampasof", "readchangefeed", "readchangedata", "startingversion", "startingtimestamp"}
-)
-_PATH_OPTIONS = frozenset({"path", "checkpointlocation", "badrecordspath"})
-
-
-def _option(surface: Surface, self: Any, key: str, value: Any) -> Any:
-    if key.lower() in _TIME_TRAVEL and not surface.delta:
-        raise NotSupportedHere(
-            f"option {key!r} is not done by local Spark without Delta: no time travel and no change feed "
-            "on Parquet tables"
-        )
-    if key.lower() == "replacewhere" and not surface.delta:
-        raise NotSupportedHere(
-            "option 'replaceWhere' is not done by local Spark without Delta: Parquet would overwrite everything"
-        )
-    return surface.local(value) if key.lower() in _PATH_OPTIONS and isinstance(value, str) else value
-
-
-def _around_option(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    key, value = (
-        args
-        if len(args) == 2
-        else (kwargs.get("key", args[0] if args else None), kwargs.get("value", args[-1] if args else None))
-    )
-    return original(self, key, _option(surface, self, str(key), value))
-
-
-def _around_options(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return original(self, *args, **{key: _option(surface, self, key, value) for key, value in kwargs.items()})
-
-
-# --- writing --------------------------------------------------------------------------------------------------------
-
-
-def _around_partition(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Kept back until the format is known: Parquet puts partition columns last, Delta leaves them where they are."""
-    if surface.delta:
-        return original(self, *args, **kwargs)
-    self._dbutils_local_partition = (original, args, kwargs)
-    return self
-
-
-def _settle(self: Any, name: str, kwargs: dict[str, Any]) -> bool:
-    """Apply the partitioning that was kept back unless Parquet stands for Delta; whether it does."""
-    form = kwargs.get("format")
-    delta = (
-        form.lower() == "delta"
-        if isinstance(form, str)
-        else getattr(self, "_dbutils_local_delta", name in ("save", "saveAsTable"))
-    )
-    held = getattr(self, "_dbutils_local_partition", None)
-    by = kwargs.pop("partitionBy", None)
-    if delta:
-        return True
-    if held is not None:
-        original, args, named = held
-        original(self, *args, **named)
-    if by is not None:
-        kwargs["partitionBy"] = by
-    return False
+def _around_read_table(
+    surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    surface.absorb()
+    args, kwargs = _first(args, kwargs, surface.names.dotted)
+    found = readwrite.around_read_table(surface, original, self, args, kwargs)
+    return surface._checked(lambda: original(self, *args, **kwargs)) if found is None else found
 
 
 def _around_write(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if not surface.delta:
-        _settle(self, original.__name__, kwargs)
-    return _around_path(surface, original, self, args, kwargs)
+    if readwrite.around_save(surface, original, self, args, kwargs):
+        return None
+    args, kwargs = _first(args, kwargs, surface.local)
+    return original(self, *args, **kwargs)
 
 
-def _around_write_table(
+def _writing_table(write: Callable[..., bool]) -> Around:
+    """What writes a table by name: by `write` if it is Delta's, else by Spark; other sessions are told."""
+
+    def around(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        surface.absorb()
+        try:
+            if write(surface, original, self, args, kwargs):
+                return None
+            args, kwargs = _first(args, kwargs, surface.names.dotted)
+            return surface._checked(lambda: original(self, *args, **kwargs))
+        finally:
+            surface.publish()
+
+    return around
+
+
+def _around_stream_load(
     surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    surface.warehouse.absorb()
-    if not surface.delta and _settle(self, original.__name__, kwargs):
-        surface.tell(PARQUET_NOTICE)
+    surface.absorb()
+    found = readwrite.around_stream_load(surface, original, self, args, kwargs)
+    if found is not None:
+        return found
+    args, kwargs = _first(args, kwargs, surface.shown)
+    return original(self, *args, **kwargs)
+
+
+def _around_stream_table(
+    surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    surface.absorb()
+    found = readwrite.around_stream_table(surface, original, self, args, kwargs)
     args, kwargs = _first(args, kwargs, surface.names.dotted)
-    if "format" in kwargs:
-        kwargs["format"] = _format(surface, kwargs["format"])
+    return surface._checked(lambda: original(self, *args, **kwargs)) if found is None else found
+
+
+def _around_stream_start(
+    surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    found = readwrite.around_stream_start(surface, original, self, args, kwargs)
+    if found is not None:
+        return found
+    args, kwargs = _first(args, kwargs, surface.local)
+    return original(self, *args, **kwargs)
+
+
+def _around_stream_to_table(
+    surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    surface.absorb()
+    found = readwrite.around_stream_start(surface, original, self, args, kwargs)
+    if found is not None:
+        return found
+    args, kwargs = _first(args, kwargs, surface.names.dotted)
     try:
         return surface._checked(lambda: original(self, *args, **kwargs))
     finally:
-        surface.warehouse.publish()
-
-
-def _around_v2(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    surface.warehouse.absorb()
-    try:
-        return surface._checked(lambda: original(self, *args, **kwargs))
-    finally:
-        surface.warehouse.publish()
+        surface.publish()
 
 
 def _around_conf(surface: Surface, original: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -109,6 +109,30 @@ class Warehouse:
             manifest.write(self._path)
             self._manifest.catalogs = manifest.catalogs
 
+    # --- tables that are more than their definition ---
+
+    @property
+    def seen_rows(self) -> int:
+        """How often rows had changed, anywhere, when this session last looked."""
+        return self._manifest.data
+
+    def tables_below(self, root: Path) -> list[str]:
+        """The dotted names of the tables whose files lie below a folder."""
+        start = root.as_uri().replace("file:///", "file:/")
+        return [
+            name
+            for name, entry in self._manifest.tables.items()
+            if entry.get("location", "").replace("file:///", "file:/").startswith(start)
+        ]
+
+    def forget(self, name: str) -> None:
+        """Take a table, by its dotted name, out of this session's catalog and leave its files."""
+        self._forget(name)
+
+    def manage(self, schema: str, table: str) -> None:
+        """Make a table one whose files go with it, wherever they lie."""
+        self._set_kind(schema, table, _MANAGED)
+
     # --- what this session has ---
 
     def _schemas(self) -> dict[str, str]:
