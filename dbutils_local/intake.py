@@ -15,8 +15,10 @@ from dbutils_local import notebooks
 from dbutils_local.core.plan import Plan, plan
 from dbutils_local.errors import InvalidSpec, NotFound, Problem, UserError
 from dbutils_local.settings import Settings
+from dbutils_local.spec.bundle import root_file
+from dbutils_local.spec.faults import did_you_mean
 from dbutils_local.spec.job import JobSettings, resolved
-from dbutils_local.spec.load import LoadedJob, LoadedSpec, load, loads, resolve_job_ids
+from dbutils_local.spec.load import SPEC_SUFFIXES, LoadedJob, LoadedSpec, load, loads, resolve_job_ids
 from dbutils_local.spec.tasks import JOB_ID_REFERENCE
 from dbutils_local.spec.tree import Place
 from dbutils_local.workspace import Source, Workspace, default_root
@@ -92,13 +94,35 @@ def take(
     if text is not None:
         return _from_text(text, path.absolute(), target, dict(variables or {}), known)
     if not path.exists():
-        raise NotFound(f"{path}: no such file or folder")
+        beside = path.absolute().parent
+        names = [entry.name for entry in beside.iterdir()] if beside.is_dir() else []
+        raise NotFound(f"{path}: no such file or folder{did_you_mean(path.name, names)}")
     if path.suffix in NOTEBOOK_ENDINGS:
         _refuse_choices(path, target, variables)
         return _bare(path.absolute(), arguments, known)
+    _refuse_other_files(path)
     if arguments:
         raise UserError("arguments after -- go to a plain .py file only; give a job its parameters with -p NAME=VALUE")
     return _from_spec(path, target, dict(variables or {}), known, keep_going)
+
+
+def _refuse_other_files(path: Path) -> None:
+    ending = path.suffix.lower()
+    if path.is_dir():
+        _refuse_folder_without_bundle(path)
+    elif ending in notebooks.EXPORTS:
+        raise UserError(f"{path}: {notebooks.EXPORTS[ending]}")
+    elif ending not in SPEC_SUFFIXES:
+        jobs, sources = ", ".join(SPEC_SUFFIXES), ", ".join(NOTEBOOK_ENDINGS[:-1])
+        raise UserError(f"{path}: a job is a {jobs} file or a bundle's folder, a notebook is a {sources} file")
+
+
+def _refuse_folder_without_bundle(folder: Path) -> None:
+    if root_file(folder) is not None:
+        return
+    inside = sorted(entry.name for entry in folder.iterdir() if entry.suffix in (*NOTEBOOK_ENDINGS, *SPEC_SUFFIXES))
+    hint = f"; run one of its files by name: {', '.join(inside[:3])}{', ...' if inside[3:] else ''}" if inside else ""
+    raise NotFound(f"{folder}: there is no databricks.yml in this folder, so it is no bundle{hint}")
 
 
 def _from_spec(

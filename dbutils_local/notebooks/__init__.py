@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dbutils_local.notebooks.cells import CellKind, ParsedCell, RunCall, WidgetRef, cell_to_python, classify, parse_run
 from dbutils_local.notebooks.document import Cell, CellType, Document, Environment, Format, Language
-from dbutils_local.notebooks.files import EXTENSIONS, Conversion, convert, is_notebook, read, write
+from dbutils_local.notebooks.files import EXPORTS, EXTENSIONS, Conversion, convert, is_notebook, read, write
 from dbutils_local.notebooks.ipynb import from_nbformat, kernel_source, source_line, to_nbformat
 from dbutils_local.notebooks.locate import resolve, workspace_path
 from dbutils_local.notebooks.source import parse, render
 
 __all__ = [
+    "EXPORTS",
     "EXTENSIONS",
     "Cell",
     "CellKind",

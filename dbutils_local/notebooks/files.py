@@ -23,7 +23,13 @@ _LANGUAGE_OF = {
 }
 EXTENSIONS = (".ipynb", *_LANGUAGE_OF)
 """The extensions of notebook files, in the order in which a name without one is tried."""
-
+_EXPORT_ANEW = "export the notebook as a source file or as .ipynb (File > Export)"
+EXPORTS = {
+    ".dbc": f"a Databricks archive, which is not read here; {_EXPORT_ANEW}",
+    ".html": f"a page to look at, which is not run; {_EXPORT_ANEW}",
+    ".rmd": f"R Markdown, which is not run here; {_EXPORT_ANEW}",
+}
+"""What Databricks exports notebooks as besides, and what a person is told who gives us one."""
 
 _KNOWN_METADATA = {DATABRICKS_NOTEBOOK, "kernelspec", "language_info"}  # written anew from what the source says
 
@@ -50,6 +56,8 @@ def is_notebook(path: Path) -> bool:
 
 def read(path: Path) -> Document:
     """The notebook in a file; NotFound when there is none, UserError with the reason when it is no notebook."""
+    if path.suffix.lower() in EXPORTS:
+        raise UserError(f"{path}: {EXPORTS[path.suffix.lower()]}")
     if path.suffix not in EXTENSIONS:
         raise UserError(f"{path}: not a notebook: its extension is none of {' '.join(EXTENSIONS)}")
     text = _text(path)

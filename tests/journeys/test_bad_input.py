@@ -41,6 +41,19 @@ def test_a_path_is_named_whatever_the_locale(refusing: Bench) -> None:
     assert one_line(refused(latin, "run", "nöwhere.yml")) == "error: nöwhere.yml: no such file or folder"
 
 
+def test_what_is_no_job_and_no_notebook_is_told_what_would_be_one(refusing: Bench) -> None:
+    for name in ("x.dbc", "x.html", "x.txt", "folder/note.txt"):
+        refusing.write(name, "x")
+    assert "a Databricks archive, which is not read here; export the notebook" in one_line(
+        refused(refusing, "run", "x.dbc")
+    )
+    assert "a page to look at, which is not run" in one_line(refused(refusing, "validate", "x.html").splitlines()[0])
+    assert "a notebook is a .ipynb, .py, .sql, .scala, .r file" in one_line(refused(refusing, "run", "x.txt"))
+    assert one_line(refused(refusing, "run", "folder")).endswith("in this folder, so it is no bundle")
+    assert "so it is no bundle; run one of its files by name: work.py" in one_line(refused(refusing, "run", "."))
+    assert "did you mean 'work.py'?" in one_line(refused(refusing, "run", "wrok.py"))
+
+
 def test_a_missing_file(refusing: Bench) -> None:
     assert one_line(refused(refusing, "run", "nowhere.yml")) == "error: nowhere.yml: no such file or folder"
 
