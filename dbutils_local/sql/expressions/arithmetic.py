@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from dbutils_local.sql.expressions.kinds import Type, digits_of, is_float, kind_of
 from dbutils_local.sql.expressions.refusals import refusal
-from dbutils_local.sql.expressions.trees import Rewrite, call, kept_type
+from dbutils_local.sql.expressions.trees import Rewrite, call, duck, kept_type
 from dbutils_local.sql.scope import Scope
 
 _ZERO_IS_ERROR = ("dbx_divide", "dbx_mod")
@@ -20,6 +20,8 @@ def divided(macro: str) -> Rewrite:
     def rule(node: Any, _: Scope) -> Any:
         if isinstance(node, exp.Div) and kind_of(node) == Type.DECIMAL and (exact := _quotient(node)) is not None:
             return exact
+        if isinstance(node, exp.Mod) and kind_of(node) == Type.DECIMAL:
+            return kept_type(exp.cast(call(macro, node.this, node.expression), node.type.copy()), node)
         if macro in _ZERO_IS_ERROR and _surely_not_zero(node.expression):
             return node
         return call(macro, node.this, node.expression)
@@ -122,8 +124,9 @@ def aggregated(node: Any, _: Scope) -> Any:
     inner: Any = node
     while isinstance(inner, exp.Filter | exp.Window):
         inner = inner.this
+    kind: Any = inner.type
     if isinstance(inner, exp.Sum | exp.Avg) and kind_of(inner) == Type.DECIMAL:
-        return kept_type(exp.cast(node.copy(), inner.type.copy()), inner)
+        return kept_type(exp.cast(node.copy(), kind.copy()), inner)
     if isinstance(inner, exp.RowNumber | exp.Rank | exp.DenseRank | exp.Ntile) and isinstance(node, exp.Window):
         return kept_type(exp.cast(node.copy(), "INT"), inner)
     return node
@@ -141,3 +144,16 @@ def rand(node: Any, _: Scope) -> Any:
     if node.this is not None:
         raise refusal("rand")
     return call("random")
+
+
+def percentile(node: Any, _: Scope) -> Any:
+    """percentile and median lie between two values, so they are a DOUBLE of whatever number."""
+    value = exp.cast(node.this, "DOUBLE")
+    return call("quantile_cont", value, node.args.get("quantile") or exp.Literal.number("0.5"))
+
+
+def counted_in_pivot(node: Any) -> Any:
+    """A count inside PIVOT is NULL where there is no row at all."""
+    if isinstance(node.this, exp.Star | exp.Literal):
+        return exp.Sum(this=exp.Literal.number(1))
+    return duck("sum(CASE WHEN :value IS NULL THEN 0 ELSE 1 END)", value=node.this)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sqlglot import exp
 from sqlglot.dialects.databricks import Databricks
 
 # Java date patterns (sqlglot keeps the letters it does not know as text) and the units of differences.
@@ -13,7 +14,8 @@ _READ_AS_WRITTEN = frozenset(
 
 class _Parser(Databricks.Parser):  # type: ignore[misc, valid-type, unused-ignore]
     FUNCTIONS = {  # noqa: RUF012 - sqlglot's own name and form
-        name: build for name, build in Databricks.Parser.FUNCTIONS.items() if name not in _READ_AS_WRITTEN
+        **{name: build for name, build in Databricks.Parser.FUNCTIONS.items() if name not in _READ_AS_WRITTEN},
+        "MEAN": exp.Avg.from_arg_list,
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from dbutils_local.sql.expressions import arithmetic, nested, times
+from dbutils_local.sql.expressions import arithmetic, json_text, nested, times
 from dbutils_local.sql.expressions.casts import CAST_FUNCTIONS, cast
 from dbutils_local.sql.expressions.refusals import REFUSED, refusal
 from dbutils_local.sql.expressions.trees import call, duck
@@ -85,6 +85,7 @@ _MADE: Mapping[str, Callable[[Any], Any]] = {
     "timestampdiff": times.difference,
     "date_part": times.date_part,
     "datepart": times.date_part,
+    "schema_of_json": json_text.schema_of_json,
     "zip_with": nested.zipped_with,
     "map_filter": nested.map_filtered,
     "transform_values": nested.values_transformed,

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from dbutils_local.sql.expressions.kinds import Type, kind_of
 from dbutils_local.sql.expressions.trees import call, duck
 
 
@@ -76,7 +77,7 @@ def _columns_of(generator: Any, names: list[str]) -> list[tuple[str, Any]]:
 
 
 def _is_map(node: Any) -> bool:
-    return isinstance(node, exp.Map | exp.VarMap | exp.ToMap | exp.MapFromEntries)
+    return kind_of(node) == Type.MAP or isinstance(node, exp.Map | exp.VarMap | exp.ToMap | exp.MapFromEntries)
 
 
 def _positions(what: Any) -> Any:

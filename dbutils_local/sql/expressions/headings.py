@@ -18,6 +18,14 @@ def name_columns(tree: Any) -> None:
         _name_values(values)
 
 
+def keep_spelling(tree: Any) -> None:
+    """A column is headed as the query spells it; only one that is known, for others DuckDB says best what is wrong."""
+    for select in tree.find_all(exp.Select):
+        for item in select.expressions:
+            if isinstance(item, exp.Column) and item.type is not None and not item.is_star:
+                item.replace(exp.alias_(item.copy(), item.name, quoted=True))
+
+
 def _named(item: Any) -> Any:
     if (
         isinstance(item, exp.Alias | exp.Aliases | exp.Star | exp.Column | exp.Dot)
@@ -69,6 +77,17 @@ def _pretty(node: Any) -> str:
         case exp.Binary() if not isinstance(node, exp.Dot | exp.Func):
             sign = _SIGNS.get(type(node))
             return f"({_pretty(node.this)} {sign} {_pretty(node.expression)})" if sign else _spelled(node)
+        case exp.Not() if isinstance(node.this, exp.Is):
+            return f"({_pretty(node.this.this)} IS NOT {_pretty(node.this.expression)})"
+        case exp.Not():
+            return f"(NOT {_pretty(node.this)})"
+        case exp.In() if node.expressions:
+            return f"({_pretty(node.this)} IN ({', '.join(_pretty(part) for part in node.expressions)}))"
+        case exp.Between():
+            value = _pretty(node.this)
+            return f"(({value} >= {_pretty(node.args['low'])}) AND ({value} <= {_pretty(node.args['high'])}))"
+        case exp.Case():
+            return _pretty_case(node)
         case exp.Anonymous():
             return f"{node.name.lower()}({', '.join(_pretty(part) for part in node.expressions)})"
         case exp.CurrentTimestamp():
@@ -78,16 +97,20 @@ def _pretty(node: Any) -> str:
     return _spelled(node)
 
 
+def _pretty_case(node: Any) -> str:
+    tested = f" {_pretty(node.this)}" if node.this is not None else ""
+    branches = [f" WHEN {_pretty(branch.this)} THEN {_pretty(branch.args['true'])}" for branch in node.args["ifs"]]
+    default = node.args.get("default")
+    return f"CASE{tested}{''.join(branches)}{f' ELSE {_pretty(default)}' if default is not None else ''} END"
+
+
 _SIGNS: Mapping[type, str] = {
     exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%", exp.EQ: "=", exp.GT: ">", exp.GTE: ">=",
-    exp.LT: "<", exp.LTE: "<=", exp.And: "AND", exp.Or: "OR", exp.IntDiv: "div",
+    exp.LT: "<", exp.LTE: "<=", exp.And: "AND", exp.Or: "OR", exp.IntDiv: "div", exp.Is: "IS",
 }  # fmt: skip
 
 
 def _spelled(node: Any) -> str:
-    """Databricks' own spelling with the function name in lower case and text without quotes."""
-    text: str = node.sql("databricks")
-    if isinstance(node, exp.Func) and not isinstance(node, exp.Case | exp.And | exp.Or) and "(" in text:
-        name, rest = text.split("(", 1)
-        text = f"{name.lower()}({rest}"
+    """Databricks' own spelling with function names in lower case and text without quotes."""
+    text: str = node.sql("databricks", normalize_functions="lower")
     return text.replace("'", "").replace("`", "")

@@ -8,7 +8,7 @@ from typing import Any
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from dbutils_local.errors import NotSupportedHere
+from dbutils_local.errors import NotSupportedHere, UserError
 from dbutils_local.sql.expressions.casts import data_type
 from dbutils_local.sql.expressions.kinds import Type, kind_of
 from dbutils_local.sql.expressions.trees import call, duck, kept_type
@@ -27,11 +27,38 @@ def json_path(node: Any, _: Scope) -> Any:
 def from_json(node: Any, _: Scope) -> Any:
     """from_json(text, DDL schema) becomes DuckDB's json structure; of what is no JSON, NULL in every field."""
     schema = node.expression
-    if not isinstance(schema, exp.Literal) or not schema.is_string:
+    if not isinstance(schema, exp.Literal) or not schema.is_string:  # schema_of_json of a literal has become one
         raise NotSupportedHere("from_json needs its schema as a string literal on the embedded SQL engine")
     structure = _structure(_schema(schema.name))
     macro = "dbx_from_json" if isinstance(structure, dict) else "dbx_from_json_or_null"
     return call(macro, node.this, exp.Literal.string(json.dumps(structure)))
+
+
+def schema_of_json(node: Any) -> Any:
+    """schema_of_json of a literal, as the DDL text Databricks gives."""
+    (example,) = node.expressions
+    if not isinstance(example, exp.Literal):
+        raise NotSupportedHere("schema_of_json needs its example as a string literal on the embedded SQL engine")
+    try:
+        return exp.Literal.string(_ddl(json.loads(example.name)))
+    except ValueError as error:
+        raise UserError(f"[CANNOT_PARSE_JSON] schema_of_json: {example.name!r} is no JSON: {error}") from error
+
+
+def _ddl(value: Any) -> str:
+    """The type of a JSON value; of the items of an array the first that says more than NULL."""
+    match value:
+        case bool():
+            return "BOOLEAN"
+        case int():
+            return "BIGINT"
+        case float():
+            return "DOUBLE"
+        case dict():
+            return f"STRUCT<{', '.join(f'{name}: {_ddl(inner)}' for name, inner in value.items())}>"
+        case list():
+            return f"ARRAY<{_ddl(next((item for item in value if item is not None), None))}>"
+    return "STRING"
 
 
 def to_json(node: Any, _: Scope) -> Any:
@@ -39,9 +66,15 @@ def to_json(node: Any, _: Scope) -> Any:
     value = node.this
     if isinstance(value, exp.Struct):
         for field in value.expressions:
-            if isinstance(field, exp.PropertyEQ) and kind_of(field.expression) == Type.TIMESTAMP:
-                field.set("expression", call("strftime", field.expression, exp.Literal.string("%Y-%m-%dT%H:%M:%S.%gZ")))
+            if isinstance(field, exp.PropertyEQ):
+                field.set("expression", _json_value(field.expression))
         return call("dbx_without_nulls", call("to_json", value))
+    return node
+
+
+def _json_value(node: Any) -> Any:
+    if kind_of(node) == Type.TIMESTAMP:
+        return call("strftime", node, exp.Literal.string("%Y-%m-%dT%H:%M:%S.%gZ"))
     return node
 
 

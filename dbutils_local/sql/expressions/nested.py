@@ -133,3 +133,10 @@ def zipped(node: Any, _: Scope) -> Any:
         for place, name in enumerate(names)
     ]
     return call("list_transform", call("list_zip", *arrays), _lambda(exp.Struct(expressions=fields)))
+
+
+def collected_set(node: Any, _: Scope) -> Any:
+    """collect_set leaves NULL out, and of nothing gives an empty array."""
+    if isinstance(node.parent, exp.Filter | exp.Window):
+        return node
+    return duck("coalesce(list(DISTINCT :value) FILTER (:value IS NOT NULL), [])", value=node.this)

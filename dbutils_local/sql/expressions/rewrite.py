@@ -10,7 +10,7 @@ from sqlglot import exp
 from dbutils_local.sql.expressions import arithmetic, casts, json_text, nested, texts, times
 from dbutils_local.sql.expressions.functions import named_function
 from dbutils_local.sql.expressions.generators import expand_generators
-from dbutils_local.sql.expressions.headings import name_columns
+from dbutils_local.sql.expressions.headings import keep_spelling, name_columns
 from dbutils_local.sql.expressions.kinds import described, typed
 from dbutils_local.sql.expressions.refusals import refusal
 from dbutils_local.sql.expressions.trees import Rewrite, call, duck, raising
@@ -22,6 +22,7 @@ def rewritten(tree: Any, scope: Scope) -> Any:
     """The tree with every expression in DuckDB's terms; names of tables are left as they are."""
     name_columns(tree)
     typed(tree, scope)
+    keep_spelling(tree)
     expand_generators(tree)
     for select in tree.find_all(exp.Select):
         select.set("hint", None)  # how to run it, not what to give
@@ -70,7 +71,9 @@ _RULES: Mapping[type, Rewrite] = {
     exp.Sum: arithmetic.aggregated,
     exp.Avg: arithmetic.aggregated,
     exp.ApproxQuantile: lambda node, _: call("quantile_disc", node.this, node.args["quantile"]),
-    exp.Quantile: lambda node, _: call("quantile_cont", node.this, node.args["quantile"]),
+    exp.Quantile: arithmetic.percentile,
+    exp.Median: arithmetic.percentile,
+    exp.Count: lambda node, _: arithmetic.counted_in_pivot(node) if node.find_ancestor(exp.Pivot) else node,
     exp.ApproxDistinct: lambda node, _: exp.Count(this=exp.Distinct(expressions=[node.this])),
     exp.Any: lambda node, _: call("bool_or", node.this.unnest()) if isinstance(node.this, exp.Paren) else node,
     **dict.fromkeys(arithmetic.INTEGER_KINDS, arithmetic.as_integer),
@@ -134,6 +137,7 @@ _RULES: Mapping[type, Rewrite] = {
     exp.ArrayFilter: nested.counted_from_zero,
     exp.ArrayDistinct: lambda node, _: call("dbx_array_distinct", node.this),
     exp.ArrayContains: lambda node, _: call("dbx_array_contains", node.this, node.expression),
+    exp.ArrayUniqueAgg: nested.collected_set,
     exp.ArraysZip: nested.zipped,
     exp.ArraySlice: lambda node, _: call("dbx_slice", node.this, node.args["start"], node.args["end"]),
     exp.ArrayPosition: lambda node, _: call("dbx_array_position", node.this, node.expression),
