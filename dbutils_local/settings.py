@@ -36,7 +36,8 @@ class Settings:
     preload: tuple[str, ...] = ()  # modules imported once by the fork server, for instance pandas
     retention_days: int = 60  # as Databricks: runs older than this are deleted; 0 = none ever is
     sql_engine: str = "auto"  # auto | duckdb | spark
-    catalogs: tuple[str, ...] = ()  # catalogs that exist besides `main`, as a workspace's admin would have made them
+    # Catalogs that exist besides `main`; `workspace` is the one new workspaces come with.
+    catalogs: tuple[str, ...] = ("workspace",)
     schemas: tuple[str, ...] = ()  # schemas that exist besides `default`, each `catalog.schema`, or one of `main`
     delta_jars: Path | None = None  # folder with the Delta jars for Spark; None: Parquet stands for Delta, visibly
     spark_conf: Mapping[str, str] = field(default_factory=dict)  # more Spark settings, stronger than ours

@@ -76,17 +76,16 @@ def test_three_level_names_and_other_catalogs(spark: Any) -> None:
     assert rows(spark.sql("SHOW SCHEMAS")) == [("default",), ("s",)]
     spark.sql("USE main.default")
     assert spark.catalog.tableExists("dev.s.u")
-    assert rows(spark.sql("SHOW CATALOGS")) == [("dev",), ("main",)]
+    assert rows(spark.sql("SHOW CATALOGS")) == [("dev",), ("main",), ("workspace",)]
     spark.sql("DROP CATALOG dev CASCADE")
-    assert rows(spark.sql("SHOW CATALOGS")) == [("main",)]
+    assert rows(spark.sql("SHOW CATALOGS")) == [("main",), ("workspace",)]
 
 
 def test_an_unknown_catalog_says_which_there_are(spark: Any) -> None:
     with pytest.raises(Exception, match=r"NO_SUCH_CATALOG_EXCEPTION.*Known here: main"):
         spark.sql("USE CATALOG prod")
-    with pytest.raises(Exception, match="prod") as failure:
+    with pytest.raises(Exception, match=r"Catalog 'prod' was not found.*CREATE CATALOG prod"):
         spark.sql("SELECT * FROM prod.s.t")
-    assert "CREATE CATALOG" in "".join(failure.value.__notes__)
 
 
 def test_parquet_stands_for_delta_with_one_notice(spark: Any, capsys: pytest.CaptureFixture[str]) -> None:
