@@ -304,8 +304,7 @@ class ForkServer:
         try:
             self._process.wait(timeout=GOODBYE)
         except subprocess.TimeoutExpired:
-            processes.kill_tree(self._process.pid)
-            self._process.wait()
+            self._terminate(self._process)
         folders.remove(Path(self.address).parent)
 
     def abandon(self) -> None:
@@ -313,9 +312,18 @@ class ForkServer:
         if self._process is not None and self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
-            processes.kill_group(self._process.pid)
-            self._process.wait()
+            self._terminate(self._process)
             folders.remove(Path(self.address).parent)
+
+    @staticmethod
+    def _terminate(process: Process) -> None:
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGTERM)  # its guardian passes this on, and reaps it
+        try:
+            process.wait(timeout=GOODBYE)
+        except subprocess.TimeoutExpired:
+            processes.kill_tree(process.pid)
+            process.wait()
 
     def __enter__(self) -> Self:
         return self

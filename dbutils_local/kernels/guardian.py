@@ -16,6 +16,8 @@ from typing import NoReturn
 
 from dbutils_local.kernels import processes
 
+_PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
+
 
 def start(folder: Path, files: Iterable[int]) -> int:
     """Split this process in two: returns in the server-to-be, with its guardian's pid.
@@ -23,8 +25,10 @@ def start(folder: Path, files: Iterable[int]) -> int:
     `folder` is the server's; the guardian closes `files`, and ends with the server.
     """
     guardian = os.getpid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)  # until there is somebody to pass them on to
     server = os.fork()
     if server == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         return guardian
     for number in files:
         os.close(number)
@@ -42,8 +46,9 @@ def _guard(server: int, folder: Path) -> NoReturn:
             os.kill(server, number)
 
     processes.adopt_orphans()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _PASSED_ON:
         signal.signal(number, pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
     _, status = os.waitpid(server, 0)
     if os.WIFSIGNALED(status):
         _end_the_rest(_spared(folder))

@@ -551,6 +551,8 @@ def forget_the_owner(log: Path, keep: Sequence[int]) -> None:
 def main(folder: Path, listener: socket.socket, lifeline: int, options: Mapping[str, Any]) -> None:
     """The whole life of a fork server process; in a forked child, the whole life of that child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)  # one that is split off has its owner's handlers
     guarded_by = guardian.start(folder, (listener.fileno(), lifeline))
     processes.adopt_orphans()
     before = dict(os.environ)
