@@ -1,4 +1,4 @@
-"""One Spark application for all notebooks of a run: what is common, what is each one's own, and who dies with whom."""
+"""One Spark application for all notebooks of a run (reference 2.1, "Where"): what is common, and who dies with whom."""
 
 from __future__ import annotations
 
@@ -35,9 +35,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[ForkServer]:
+def server(home: Path) -> Iterator[ForkServer]:
+    """The room's fork server, and with it the room's JVM; nothing may be left of them."""
     with ForkServer.start(pool_size=0) as server:
         yield server
+        started = javas(server)
+    assert not any(_command(java) for java in started)
+    assert not list((home / "spark").iterdir())
 
 
 Run = Callable[..., NotebookRun]
@@ -48,8 +52,9 @@ def run(server: ForkServer, home: Path, folder: Path, tmp_path: Path) -> Run:
     """Run cells as a notebook of the folder, in a kernel of the fork server."""
 
     def run(*cells: str, name: str = "parent", forkserver: str | None = server.address, **options: Any) -> NotebookRun:
-        birth = Birth(home, folder, f"/{name}", folder / f"{name}.py", artifacts=tmp_path / name)
-        variables = {"DBUTILS_LOCAL_HOME": str(home), "DBUTILS_LOCAL_SPARK_CONF": "spark.sql.shuffle.partitions=1"}
+        own = options.pop("home", home)
+        birth = Birth(own, folder, f"/{name}", folder / f"{name}.py", artifacts=tmp_path / name)
+        variables = {"DBUTILS_LOCAL_HOME": str(own), "DBUTILS_LOCAL_SPARK_CONF": "spark.sql.shuffle.partitions=1"}
         return run_notebook(
             new_notebook(cells=[new_code_cell(cell) for cell in cells]),
             output=tmp_path / f"{name}.ipynb",
@@ -258,18 +263,10 @@ except Exception as error:
     said = exit_value(asked)
     assert said.startswith("[\"Spark's JVM has ended (killed, or out of memory)")
     assert said.endswith("3, true]")
-    assert eventually(lambda: len(javas(server)) == 1)
+    assert len(javas(server)) == 1
 
 
-def test_nothing_is_left_of_the_jvm_when_its_fork_server_ends(run: Run, home: Path) -> None:
-    with ForkServer.start(pool_size=0) as server:
-        exit_value(run(APPLICATION, forkserver=server.address))
-        [java] = javas(server)
-    assert not _command(java)
-    assert not [left for left in (home / "spark").iterdir() if left.name.startswith(f"{java}-")]
-
-
-def test_a_notebook_with_a_jvm_of_its_own_lends_it_to_those_it_runs(run: Run, folder: Path, home: Path) -> None:
+def test_a_notebook_with_a_jvm_of_its_own_lends_it_to_those_it_runs(run: Run, folder: Path, tmp_path: Path) -> None:
     (folder / "borrows.py").write_text(
         """# Databricks notebook source
 spark.range(2).createOrReplaceGlobalTempView("up")
@@ -283,5 +280,6 @@ said = dbutils.notebook.run("./borrows", 0)
 dbutils.notebook.exit([said == f"{sc.applicationId} 3", spark.table("global_temp.up").count()])
 """,
         forkserver=None,
+        home=tmp_path / "home",
     )
     assert exit_value(asked) == "[true, 2]"
