@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -13,6 +14,7 @@ from typing import Any
 from dbutils_local.errors import UserError
 
 TARGET = "dbutils_local.bar"
+RECENT = 100  # cells
 PATIENCE = 30.0  # seconds a frontend has for a restart
 INTERRUPTED = 10.0  # seconds left once it, or a person, interrupted
 
@@ -49,6 +51,7 @@ class Bar:
         self._model_id: str | None = None
         self._arrivals: list[Callable[[], None]] = []
         self._cell: str | None = None
+        self._begun: deque[str | None] = deque(maxlen=RECENT)
         self._readers: dict[str, set[str]] = {}
 
     @property
@@ -91,10 +94,11 @@ class Bar:
         with self._lock:
             self._arrivals.append(callback)
 
-    def enter_cell(self, cell_id: str | None) -> None:
-        """A cell starts to run: what is read now is read by it."""
+    def enter_cell(self, cell_id: str | None, message_id: str | None = None) -> None:
+        """A cell starts to run, asked for by this message: what is read now is read by it."""
         with self._lock:
             self._cell = cell_id
+            self._begun.append(message_id)
             for readers in self._readers.values():
                 readers.discard(cell_id or "")
 
@@ -134,7 +138,9 @@ class Bar:
             return False
         # A server interrupts before it shuts down, and may do so while the order is still being sent.
         with _counting_interrupts() as interrupts:
-            self._say({"restart": {"code": then, "cell": self._cell, "again": again}})
+            # The replies to the cells before may still be on their way to the frontend: these cells do not wait.
+            begun = list(self._begun)
+            self._say({"restart": {"code": then, "cell": self._cell, "begun": begun, "again": again}})
             return _wait(is_ending, interrupts)
 
     def _say(self, data: dict[str, Any]) -> None:

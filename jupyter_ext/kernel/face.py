@@ -182,7 +182,8 @@ class Face:
         guard_interrupts(current().notebook.children)
         self.curtain.budget.refill()
         if self.bar is not None:
-            self.bar.enter_cell(getattr(info, "cell_id", None))
+            header = self.ip.get_parent().get("header", {})
+            self.bar.enter_cell(getattr(info, "cell_id", None), header.get("msg_id"))
         if self.panel is not None:
             self.panel.find_home()
         self.prepare(info.raw_cell or "")

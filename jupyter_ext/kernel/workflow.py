@@ -66,7 +66,7 @@ def _started(asking: Asking, concurrency: int) -> int:
 
 def _say_queued(state: RunState, events: tuple[Event, ...]) -> None:
     if state.phase is LifeCycle.QUEUED:
-        print(f"run {state.run_id}: {state.message}", file=sys.stderr, flush=True)
+        print(f"run {state.run_id}: {state.queue_reason}", file=sys.stderr, flush=True)
 
 
 def asked(face: Face, words: Sequence[str], cell: str | None) -> tuple[Asking, int]:

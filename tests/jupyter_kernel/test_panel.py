@@ -192,14 +192,15 @@ def test_a_restart_hands_the_widgets_on_and_lets_no_waiting_cell_run_before(kern
         frontend.run("dbutils.widgets.dropdown('d', 'x', ['x', 'y'], 'D')\ndbutils.widgets.text('t', 'old')")
         frontend.choose("D", {"index": 1})
         old = own("import os\nprint(os.getpid())").stdout.strip()
-        own.client.execute("dbutils.library.restartPython()")
+        asking = own.client.execute("dbutils.library.restartPython()")
         own.client.execute("import os\nopen('ran', 'w').write(str(os.getpid()))", stop_on_error=False)
-        code = frontend.wait_for("restart")["code"]
+        order = frontend.wait_for("restart")
+        assert order["begun"][-1] == asking
         own.manager.restart_kernel()
         own.client.wait_for_ready(timeout=60)
         # What waits may reach the fresh process, whose socket has the same address; never the old one.
         assert not (tmp_path / "ran").exists() or (tmp_path / "ran").read_text() != old
-        assert own(code).status == "ok"
+        assert own(order["code"]).status == "ok"
         assert own("print(dbutils.widgets.get('d'))").stdout == "y\n"
         # A default nobody changed is still a default.
         own("dbutils.widgets.text('t', 'new')")

@@ -14,6 +14,8 @@ tasks:
   - {task_key: one, notebook_task: {notebook_path: ./one.py}}
   - {task_key: two, depends_on: [{task_key: one}], notebook_task: {notebook_path: ./two.py}}
 """
+LIMITED = """{"name": "limited", "max_concurrent_runs": 1, "queue": {"enabled": true},
+  "tasks": [{"task_key": "wait", "notebook_task": {"notebook_path": "./wait"}}]}"""
 
 
 @pytest.fixture
@@ -79,6 +81,23 @@ def test_the_other_words_print_what_the_command_line_prints(kernel: Any, job: st
     assert missing.ename == "NotFound"
     assert "click" not in missing.traceback
     assert "say what" in kernel("%workflow").evalue
+
+
+def test_over_its_own_limit_a_run_waits_for_the_one_before_it(kernel: Any) -> None:
+    (kernel.folder / "go_on.txt").unlink(missing_ok=True)
+    kernel.write("wait.py", SOURCE + "import os, time\nwhile not os.path.exists('go_on.txt'):\n    time.sleep(0.05)\n")
+    kernel.write("limited.json", LIMITED)
+    code = (
+        "import dbutils_local, threading, pathlib, time\n"
+        "first = threading.Thread(target=dbutils_local.run, args=('limited.json',))\n"
+        "first.start()\n"
+        f"while not list(pathlib.Path({str(kernel.home)!r}, 'runs').glob('*/wait/0')):\n    time.sleep(0.05)\n"
+        "threading.Timer(1, pathlib.Path('go_on.txt').touch).start()"
+    )
+    assert kernel(code).status == "ok"
+    ran = kernel("%workflow run limited.json")
+    assert "Queued due to reaching maximum concurrent runs of 1" in ran.stderr
+    assert kernel("print(_.state)\nfirst.join()").stdout == "SUCCESS\n"
 
 
 def test_an_interrupt_cancels_the_run(kernel: Any) -> None:

@@ -145,8 +145,10 @@
       return this.lab.NotebookActions.runCells(notebook, cells, this.panel.sessionContext);
     }
 
-    async restart({ cell, code, again }) {
-      const rest = this.waiting().filter(other => other.model.id !== cell);
+    // A cell whose reply has not come yet looks as if it waited: those the kernel has begun are not run again.
+    async restart({ cell, begun, code, again }) {
+      const asked = other => other.outputArea?.future?.msg.header.msg_id;
+      const rest = this.waiting().filter(other => other.model.id !== cell && !begun.includes(asked(other)));
       if (again) rest.unshift(...this.cells(other => other.model.id === cell));
       const session = this.panel.sessionContext;
       await session.restartKernel();
