@@ -134,8 +134,10 @@ def adopt(kernel: Any) -> None:
     """Let the shell belong to this kernel, whose output has been redirected by now, as if the kernel had made it."""
     if not is_ready():
         return
-    if hasattr(kernel, "_kernel_modules"):  # ipykernel 7 on
-        kernel._kernel_modules = kernel.debugger.kernel_modules = _files
+    if hasattr(kernel, "_kernel_modules"):  # ipykernel 7 on; without debugpy it has no debugger
+        kernel._kernel_modules = _files
+        if hasattr(kernel, "debugger"):
+            kernel.debugger.kernel_modules = _files
     shell = kernel.shell
     shell.parent = shell.kernel = kernel
     for name in shell._orig_sys_module_state:
