@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -200,8 +200,10 @@ class Place:
 class CommandContext:
     """`entry_point.getDbutils().notebook().getContext()`: every accessor answers an Option."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, place: Place, notice: Callable[[str], None] = lambda _: None) -> None:
+        self.place = place
+        self._notice = notice
+        self._is_checked = False
 
     @classmethod
     def of(cls, session: Session) -> CommandContext:
@@ -212,30 +214,48 @@ class CommandContext:
         url = (session.environ.get("DATABRICKS_HOST") or LOCAL_URL).rstrip("/")
         settings = session.settings
         runtime = settings.spark_conf.get(RUNTIME_KEY, RUNTIME)
-        return cls(Place(session.birth.notebook_path, settings.user, url, token, session.birth.job, runtime))
+        place = Place(session.birth.notebook_path, settings.user, url, token, session.birth.job, runtime)
+        return cls(place, session.notice)
 
     def _job(self, name: str) -> Option:
-        return Option(None if self._place.job is None else str(getattr(self._place.job, name)))
+        return Option(None if self.place.job is None else str(getattr(self.place.job, name)))
 
     def notebookPath(self) -> Option:
         """The top-level notebook's workspace path: no `/Workspace`, no extension."""
-        return Option(self._place.notebook_path or None)
+        return Option(self.place.notebook_path or None)
 
     def notebookId(self) -> Option:
         """A number made of the path."""
-        return Option(self._place.notebook_id)
+        return Option(self.place.notebook_id)
 
     def apiUrl(self) -> Option:
-        """DATABRICKS_HOST, or where `dbutils-local serve` listens."""
-        return Option(self._place.url)
+        """DATABRICKS_HOST, or where `dbutils-local serve` listens; said once where it does not."""
+        if not self._is_checked and self.place.url == LOCAL_URL:
+            self._is_checked = True
+            self._tell_without_a_server()
+        return Option(self.place.url)
+
+    def _tell_without_a_server(self) -> None:
+        import socket
+        from urllib.parse import urlsplit
+
+        address = urlsplit(LOCAL_URL)
+        try:
+            socket.create_connection((address.hostname, address.port), timeout=1).close()
+        except OSError:
+            # A client would try for minutes before it says so.
+            self._notice(
+                f"nothing answers at {LOCAL_URL}: calls of the REST API need `dbutils-local serve` running, or "
+                "DATABRICKS_HOST and DATABRICKS_TOKEN"
+            )
 
     def apiToken(self) -> Option:
         """DATABRICKS_TOKEN, or a value that opens nothing."""
-        return Option(self._place.token)
+        return Option(self.place.token)
 
     def currentRunId(self) -> Option:
         """The task's run; empty by hand."""
-        return Option(None if self._place.job is None else RunId(self._place.job.task_run_id))
+        return Option(None if self.place.job is None else RunId(self.place.job.task_run_id))
 
     def rootRunId(self) -> Option:
         """The task's run: here no run has another root."""
@@ -243,7 +263,7 @@ class CommandContext:
 
     def userName(self) -> Option:
         """Setting `user`."""
-        return Option(self._place.user)
+        return Option(self.place.user)
 
     def browserHostName(self) -> Option:
         """Always localhost."""
@@ -255,7 +275,7 @@ class CommandContext:
 
     def workspaceUrl(self) -> Option:
         """The host of apiUrl."""
-        return Option(self._place.url.partition("://")[2])
+        return Option(self.place.url.partition("://")[2])
 
     def clusterId(self) -> Option:
         """Always local."""
@@ -271,15 +291,15 @@ class CommandContext:
 
     def jobTaskType(self) -> Option:
         """`notebook` or `python`; empty by hand."""
-        return Option(None if self._place.job is None else self._place.task_type)
+        return Option(None if self.place.job is None else self.place.task_type)
 
     def jobType(self) -> Option:
         """NORMAL; empty by hand."""
-        return Option(None if self._place.job is None else "NORMAL")
+        return Option(None if self.place.job is None else "NORMAL")
 
     def jobGroup(self) -> Option:
         """A name for this process's Spark jobs."""
-        return Option(job_group(self._place))
+        return Option(job_group(self.place))
 
     def commandRunId(self) -> Option:
         """The task's run; empty by hand."""
@@ -287,48 +307,48 @@ class CommandContext:
 
     def aclPathOfAclRoot(self) -> Option:
         """`/jobs/<id>` in a job."""
-        return Option(self._place.acl_root)
+        return Option(self.place.acl_root)
 
     def tags(self) -> ScalaMap:
         """The tags as a map."""
-        return ScalaMap(self._place.tags())
+        return ScalaMap(self.place.tags())
 
     def extraContext(self) -> ScalaMap:
         """The extra context as a map."""
-        return ScalaMap(self._place.extra())
+        return ScalaMap(self.place.extra())
 
     def toJson(self) -> str:
         """Everything as JSON text."""
-        run = None if self._place.job is None else {"id": self._place.job.task_run_id}
+        run = None if self.place.job is None else {"id": self.place.job.task_run_id}
         whole: dict[str, Any] = {
             "rootRunId": run,
             "currentRunId": run,
-            "jobGroup": job_group(self._place),
-            "tags": self._place.tags(),
-            "extraContext": self._place.extra(),
+            "jobGroup": job_group(self.place),
+            "tags": self.place.tags(),
+            "extraContext": self.place.extra(),
             "credentialKeys": [],
         }
         return json.dumps(whole)
 
     def safeToJson(self) -> str:
         """The part that shared clusters allow, as JSON text."""
-        tags = self._place.tags()
-        run = None if self._place.job is None else str(self._place.job.task_run_id)
+        tags = self.place.tags()
+        run = None if self.place.job is None else str(self.place.job.task_run_id)
         attributes = {
-            "notebook_path": self._place.notebook_path,
-            "notebook_id": self._place.notebook_id,
+            "notebook_path": self.place.notebook_path,
+            "notebook_id": self.place.notebook_id,
             "multitaskParentRunId": tags.get("multitaskParentRunId"),
             "orgId": "0",
             "jobType": tags.get("jobType"),
             "clusterId": CLUSTER,
             "idInJob": tags.get("idInJob"),
-            "api_url": self._place.url,
+            "api_url": self.place.url,
             "jobId": tags.get("jobId"),
-            "aclPathOfAclRoot": self._place.acl_root,
+            "aclPathOfAclRoot": self.place.acl_root,
             "api_token": REDACTED,
             "jobTaskType": tags.get("jobTaskType"),
-            "jobGroup": job_group(self._place),
-            "user": self._place.user,
+            "jobGroup": job_group(self.place),
+            "user": self.place.user,
             "currentRunId": run,
             "rootRunId": run,
             "browserHostName": "localhost",
@@ -384,8 +404,10 @@ class EntryPoint:
     @cached_property
     def repl_context(self) -> ReplContext:
         """The same as `dbruntime.databricks_repl_context` spells it; this machine is no cluster."""
+        # Libraries ask for it to learn where they are: that is no sign that somebody will call the API.
+        silent = CommandContext(self.context.place)
         named = {
-            name: getattr(self.context, name)().orNull()
+            name: getattr(silent, name)().orNull()
             for name in ReplContext.__dataclass_fields__
             if not name.startswith("isIn") and name not in ("jobGroupId", "replId")
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 
 import pytest
 
@@ -130,6 +131,20 @@ def test_2_5_options(dbutils):
 
 def test_2_5_notebook_path(dbutils):
     assert context(dbutils).notebookPath().get() == "/Users/me/project/notebook"
+
+
+def test_2_5_that_nothing_answers_at_the_api_url_is_said_once(make, monkeypatch, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr("dbutils_local.dbutils.context.LOCAL_URL", "http://127.0.0.1:%d" % server.getsockname()[1])
+        answered = context(make())
+        assert answered.apiUrl().get().startswith("http://127.0.0.1:")
+    assert capsys.readouterr().err == ""
+    alone = context(make())
+    assert alone.apiUrl().get() == alone.apiUrl().get()
+    assert capsys.readouterr().err.count("need `dbutils-local serve` running") == 1
+    context(make(environ={"DATABRICKS_HOST": "https://x.example/"})).apiUrl()
+    make().entry_point.repl_context.apiUrl  # noqa: B018
+    assert capsys.readouterr().err == ""
 
 
 def test_2_5_api_url_and_token(make):
