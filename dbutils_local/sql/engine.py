@@ -11,6 +11,7 @@ from dbutils_local.errors import MissingExtra, UserError
 from dbutils_local.files import Mounts
 from dbutils_local.paths import Places, to_local
 from dbutils_local.settings import Settings
+from dbutils_local.sql.elsewhere import duckdb_may_have_it, spark_may_have_it
 from dbutils_local.sql.result import ROW_LIMIT, StatementResult
 
 
@@ -53,9 +54,9 @@ def engine_for(
         case "duckdb":
             return _duckdb(settings, limit, places)
         case "spark":
-            return _spark(spark if spark is not None else _opened(open_spark), limit)
+            return _spark(spark if spark is not None else _opened(open_spark), limit, settings)
         case "auto":
-            return _spark(spark, limit) if spark is not None else _duckdb(settings, limit, places)
+            return _spark(spark, limit, settings) if spark is not None else _duckdb(settings, limit, places)
     raise UserError(f"sql_engine cannot be {settings.sql_engine!r}; known ones: auto, duckdb, spark")
 
 
@@ -67,8 +68,12 @@ def _opened(open_spark: Callable[[], Any] | None) -> Any:
     return open_spark()
 
 
+def _embedded_installed() -> bool:
+    return importlib.util.find_spec("duckdb") is not None and importlib.util.find_spec("sqlglot") is not None
+
+
 def _duckdb(settings: Settings, limit: int, places: Places | None) -> Engine:
-    if importlib.util.find_spec("duckdb") is None or importlib.util.find_spec("sqlglot") is None:
+    if not _embedded_installed():
         raise MissingExtra("%sql", "sql")
     from dbutils_local.sql.duckdb_engine import DuckDbEngine
     from dbutils_local.sql.warehouse import FOLDER
@@ -85,10 +90,12 @@ def _duckdb(settings: Settings, limit: int, places: Places | None) -> Engine:
         user=settings.user,
         namespaces=settings.namespaces,
         limit=limit,
+        advice=spark_may_have_it(settings.home),
     )
 
 
-def _spark(spark: Any, limit: int) -> Engine:
+def _spark(spark: Any, limit: int, settings: Settings) -> Engine:
     from dbutils_local.sql.spark_engine import SparkEngine
 
-    return SparkEngine(spark, limit=limit)
+    advice = duckdb_may_have_it(settings.home) if _embedded_installed() else None
+    return SparkEngine(spark, limit=limit, advice=advice)

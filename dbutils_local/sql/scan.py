@@ -162,6 +162,26 @@ def single_marks(text: str) -> str:
     return text
 
 
+def named_values(text: str) -> str:
+    """The text with `values` in backticks where it is a name: a list of rows follows the keyword, never these signs."""
+    meaningful = code(text)
+    edits = [
+        token
+        for token, following in zip_longest(meaningful, meaningful[1:])
+        if token.word == "VALUES" and token.text[0] != "`" and _ends_a_name(following)
+    ]
+    for token in reversed(edits):
+        text = f"{text[: token.start]}`{token.text}`{text[token.end :]}"
+    return text
+
+
+_BEHIND_A_NAME = frozenset({",", ")", "-", "->", ".", "[", "=", "+", "*", "/", "<", ">", "FROM", "AS", "IS"})
+
+
+def _ends_a_name(following: Token | None) -> bool:
+    return following is None or following.word in _BEHIND_A_NAME
+
+
 def unquote(literal: str) -> str:
     """The value of a Databricks string literal: raw, dollar-quoted or with backslash escapes."""
     if literal[:1] in "rR" and literal[1:2] in "'\"":

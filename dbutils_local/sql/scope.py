@@ -34,9 +34,13 @@ def _same_path(path: str) -> list[str]:
     return [path]
 
 
+def _no_text(_: str) -> str | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Scope:
-    """What translation needs to know of the session; the two callables look, they change nothing."""
+    """What translation needs to know of the session; the callables look, they change nothing."""
 
     catalog: str = DEFAULT_CATALOG
     schema: str = DEFAULT_SCHEMA
@@ -45,3 +49,4 @@ class Scope:
     variables: Mapping[str, Variable] = field(default_factory=dict)  # lower case
     columns_of: Callable[[str], list[Column]] = _no_columns  # of a DuckDB table name; [] when there is none
     files: Callable[[str], list[str]] = _same_path  # the data files below a Databricks path
+    text_of: Callable[[str], str | None] = _no_text  # the value of a constant DuckDB expression, as text

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dbutils_local.errors import UserError
+from dbutils_local.sql.elsewhere import Advice
 from dbutils_local.sql.parameters import bound_names, substitute_get_argument, substitute_legacy, unbound
 from dbutils_local.sql.result import ROW_LIMIT, StatementFailed, StatementResult
 from dbutils_local.sql.scan import Statement, split
@@ -16,9 +17,10 @@ class SparkEngine:
 
     name = "spark"
 
-    def __init__(self, session: Any, limit: int = ROW_LIMIT) -> None:
+    def __init__(self, session: Any, limit: int = ROW_LIMIT, advice: Advice | None = None) -> None:
         self._session = session
         self._limit = limit
+        self._advice = advice if advice is not None else lambda _: ""
 
     def execute(self, sql_text: str, parameters: Mapping[str, str] | None = None) -> list[StatementResult]:
         """See Engine.execute."""
@@ -50,7 +52,8 @@ class SparkEngine:
         except Exception as error:
             if not isinstance(error, UserError) and not _is_sparks(error):
                 raise
-            raise StatementFailed(str(error).split("\n\nJVM stacktrace")[0], statement.text, statement.line) from error
+            reason = str(error).split("\n\nJVM stacktrace")[0]
+            raise StatementFailed(reason + self._advice(reason), statement.text, statement.line) from error
         return StatementResult(
             statement.text, columns, types, rows[: self._limit], count, frame=frame if columns else None
         )

@@ -26,6 +26,9 @@ def catalog_files(folder: Path) -> list[Path]:
     return sorted((folder / "catalogs").glob("*.duckdb"))
 
 
-def turn(folder: Path) -> AbstractContextManager[None]:
-    """Hold this while any program has one of the files open: DuckDB lets one process have a file at a time."""
-    return exclusive(folder / "warehouse.lock")
+def turn(folder: Path, timeout: float = 600.0) -> AbstractContextManager[None]:
+    """Hold this while any program has one of the files open: DuckDB lets one process have a file at a time.
+
+    Waits up to `timeout` seconds for its turn, then raises HomeUnusable.
+    """
+    return exclusive(folder / "warehouse.lock", timeout)

@@ -1,7 +1,8 @@
-"""What Spark answered to expressions of Databricks SQL; `python -m tests.sql.answers` asks it again (extra `spark`).
+"""What Spark answered to Databricks SQL; `python -m tests.sql.answers` asks it again (extra `spark`).
 
 Each row of answers_of_spark.json is an expression with the type and value Spark gives it in ANSI mode in UTC, as
-Databricks runs it, or the class of the error it raises.
+Databricks runs it, or the class of the error it raises. queries_of_spark.json holds statements that make two tables,
+and queries over them with their columns, types and rows.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).with_name("answers_of_spark.json")
+QUERIES = Path(__file__).with_name("queries_of_spark.json")
 Answer = dict[str, Any]
 
 
@@ -22,6 +24,12 @@ def known() -> list[Answer]:
     """The answers there are: `sql` with `type` and `value`, or with `error`."""
     answers: list[Answer] = json.loads(FILE.read_text(encoding="utf-8"))
     return answers
+
+
+def queries() -> tuple[list[str], list[Answer]]:
+    """The statements that make the tables, and the queries: `sql` with `columns`, `types` and `rows`."""
+    found = json.loads(QUERIES.read_text(encoding="utf-8"))
+    return found["setup"], found["queries"]
 
 
 def written(value: Any) -> Any:
@@ -71,16 +79,38 @@ def asked(session: Any, expressions: Iterable[str]) -> list[Answer]:
     return found
 
 
+def asked_over_tables(session: Any, setup: Iterable[str], statements: Iterable[str]) -> list[Answer]:
+    """What a Spark session answers to queries."""
+    for statement in setup:
+        session.sql(statement)
+    found = []
+    for sql in statements:
+        frame = session.sql(sql)
+        rows = [[written(value) for value in row] for row in frame.collect()]
+        found.append({"sql": sql, "columns": frame.columns, "types": [kind for _, kind in frame.dtypes], "rows": rows})
+    return found
+
+
 def main() -> None:
-    """Ask Spark for every expression of the file again and write what it says."""
+    """Ask Spark for everything again and write what it says."""
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master("local[1]").config("spark.sql.session.timeZone", "UTC")
+    builder = builder.config("spark.sql.legacy.createHiveTableByDefault", "false")
     session = builder.config("spark.sql.ansi.enabled", "true").config("spark.ui.enabled", "false").getOrCreate()
-    answers = asked(session, [answer["sql"] for answer in known()])
-    lines = ",\n".join(json.dumps(answer, ensure_ascii=False) for answer in answers)
-    FILE.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    FILE.write_text(_lines(asked(session, [answer["sql"] for answer in known()])) + "\n", encoding="utf-8")
+    setup, answers = queries()
+    fresh = asked_over_tables(session, setup, [answer["sql"] for answer in answers])
+    QUERIES.write_text(
+        f'{{"setup": {_lines(setup)}, "queries": {_lines(fresh)}}}\n',
+        encoding="utf-8",
+    )
     session.stop()
+
+
+def _lines(items: Iterable[Any]) -> str:
+    """JSON with one item a line."""
+    return "[\n" + ",\n".join(json.dumps(item, ensure_ascii=False) for item in items) + "\n]"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The embedded engine answers expressions as Spark does: the same value, the same type, the same class of error."""
+"""The embedded engine answers as Spark does: the same values, types, column names and classes of errors."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 
 from dbutils_local.sql.duckdb_engine import DuckDbEngine
 from dbutils_local.sql.result import StatementFailed
-from tests.sql.answers import Answer, error_class, known, written
+from tests.sql.answers import Answer, error_class, known, queries, written
 
 ANSWERS = known()
+SETUP, QUERIES = queries()
 
 
 @pytest.fixture(scope="module")
@@ -35,3 +36,22 @@ def _answer(session: DuckDbEngine, sql: str) -> Answer:
 @pytest.mark.parametrize("expected", ANSWERS, ids=[answer["sql"] for answer in ANSWERS])
 def test_an_expression_is_answered_as_spark_answers_it(session: DuckDbEngine, expected: Answer) -> None:
     assert _answer(session, expected["sql"]) == expected
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDbEngine]:
+    """One session with the two tables the queries read."""
+    engine = DuckDbEngine(tmp_path_factory.mktemp("queries") / "sql", local_path=Path)
+    with engine.open():
+        for statement in SETUP:
+            engine.execute(statement)
+        yield engine
+    engine.close()
+
+
+@pytest.mark.parametrize("expected", QUERIES, ids=[answer["sql"] for answer in QUERIES])
+def test_a_query_is_answered_as_spark_answers_it(tables: DuckDbEngine, expected: Answer) -> None:
+    [result] = tables.execute(expected["sql"])
+    assert list(result.columns) == expected["columns"]
+    assert list(result.types) == expected["types"]
+    assert [[written(value) for value in row] for row in result.rows] == expected["rows"]

@@ -384,3 +384,33 @@ def test_catalogs_and_schemas_of_the_settings_are_there_from_the_start(tmp_path:
     assert {"raw", "gold"} <= {row[0] for row in found.rows}
     with pytest.raises(StatementFailed, match="SCHEMA_NOT_FOUND"):
         engine.execute("CREATE TABLE empty.none.t AS SELECT 1 AS a")
+
+
+def test_a_csv_field_that_is_no_value_of_its_type_is_null(rows: Callable[..., Rows], tmp_path: Path) -> None:
+    (tmp_path / "laps.csv").write_text("id,name,day,n\n1,a,2024-01-01,5\n\\N,b,none,7.5\n")
+    columns = "(id INT, name STRING, day DATE, n INT)"
+    rows(f"CREATE TABLE laps {columns} USING csv OPTIONS (path '/laps.csv', header true)")
+    assert rows("SELECT * FROM laps") == [(1, "a", datetime.date(2024, 1, 1), 5), (None, "b", None, None)]
+    rows(f"CREATE TABLE strict {columns} USING csv OPTIONS (path '/laps.csv', header true, mode 'FAILFAST')")
+    with pytest.raises(StatementFailed):
+        rows("SELECT * FROM strict")
+
+
+def test_columns_joined_using_come_first_in_a_star(engine: DuckDbEngine) -> None:
+    engine.execute("CREATE TABLE l (a INT, k INT); CREATE TABLE r (b INT, k INT, m INT); CREATE TABLE s (m INT, z INT)")
+    assert engine.execute("SELECT * FROM l JOIN r USING (k) JOIN s USING (m)")[0].columns == ("m", "k", "a", "b", "z")
+    assert engine.execute("SELECT l.* FROM l JOIN r USING (k)")[0].columns == ("a", "k")
+
+
+def test_identifier_takes_any_constant_expression(rows: Callable[..., Rows]) -> None:
+    rows(
+        "CREATE TABLE IDENTIFIER(concat_ws('.', :catalog, 'default', replace('t-1', '-', '_'))) (a INT)", catalog="main"
+    )
+    assert rows("SELECT count(*) FROM IDENTIFIER(coalesce(nullif('', ''), 't_1'))") == [(0,)]
+    with pytest.raises(StatementFailed, match="NOT_A_CONSTANT_STRING"):
+        rows("SELECT * FROM IDENTIFIER(a)")
+
+
+def test_values_may_be_the_name_of_a_column(rows: Callable[..., Rows]) -> None:
+    rows("CREATE TEMP VIEW v AS SELECT 1 AS key, array(1, 2) AS values")
+    assert rows("SELECT key, values, transform(values, x -> x + key) FROM v") == [(1, [1, 2], [2, 3])]

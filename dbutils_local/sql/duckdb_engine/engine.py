@@ -14,6 +14,7 @@ from dbutils_local.sql import steps
 from dbutils_local.sql.duckdb_engine import answers, changing, copying, describing, namespaces, temp_views, variables
 from dbutils_local.sql.duckdb_engine.reasons import reason
 from dbutils_local.sql.duckdb_engine.session import LocalPath, Session
+from dbutils_local.sql.elsewhere import Advice
 from dbutils_local.sql.parameters import substitute_get_argument, substitute_legacy
 from dbutils_local.sql.result import ROW_LIMIT, StatementFailed, StatementResult
 from dbutils_local.sql.scan import Statement, split
@@ -33,10 +34,15 @@ class DuckDbEngine:
         user: str = "local@localhost",
         namespaces: Mapping[str, Sequence[str]] | None = None,
         limit: int = ROW_LIMIT,
+        advice: Advice | None = None,
     ) -> None:
-        """`namespaces`: catalogs that are there from the start, each with its schemas besides `default`."""
+        """`namespaces`: catalogs that are there from the start, each with its schemas besides `default`.
+
+        `advice` makes a sentence to follow the reason of a failed statement.
+        """
         known = namespaces or {}
         self._session = Session(folder, local_path=local_path, user=user, namespaces=known, limit=limit)
+        self._advice = advice if advice is not None else lambda _: ""
 
     def execute(self, sql_text: str, parameters: Mapping[str, str] | None = None) -> list[StatementResult]:
         """See Engine.execute."""
@@ -46,7 +52,19 @@ class DuckDbEngine:
         if not statements:
             return []
         with self._session.open():
-            return [_run(self._session, statement, values) for statement in statements]
+            return [self._run(statement, values) for statement in statements]
+
+    def _run(self, statement: Statement, values: Mapping[str, str]) -> StatementResult:
+        session = self._session
+        try:
+            return _done(session, translate(statement.text, session.scope(), values), statement.text)
+        except StatementFailed:
+            raise
+        except UserError as error:
+            raise StatementFailed(str(error), statement.text, statement.line) from error
+        except duckdb.Error as error:
+            why = reason(error)
+            raise StatementFailed(why + self._advice(why), statement.text, statement.line) from error
 
     def open(self) -> AbstractContextManager[Any]:
         """The connection with every catalog attached, under the lock."""
@@ -60,17 +78,6 @@ class DuckDbEngine:
     def close(self) -> None:
         """End the session; the files stay."""
         self._session.close()
-
-
-def _run(session: Session, statement: Statement, values: Mapping[str, str]) -> StatementResult:
-    try:
-        return _done(session, translate(statement.text, session.scope(), values), statement.text)
-    except StatementFailed:
-        raise
-    except UserError as error:
-        raise StatementFailed(str(error), statement.text, statement.line) from error
-    except duckdb.Error as error:
-        raise StatementFailed(reason(error), statement.text, statement.line) from error
 
 
 def _done(session: Session, step: steps.Step, text: str) -> StatementResult:

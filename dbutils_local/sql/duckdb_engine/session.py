@@ -88,6 +88,7 @@ class Session:
             variables=self.variables,
             columns_of=self.columns_of,
             files=self.files,
+            text_of=self._text_of,
         )
 
     def columns_of(self, table: str) -> list[Column]:
@@ -106,6 +107,10 @@ class Session:
                 f"[PATH_NOT_FOUND] Path does not exist or holds no data file: {path} (here: {self.local_path(path)})"
             )
         return found
+
+    def _text_of(self, expression: str) -> str | None:
+        (value,) = self.connection.execute(f"SELECT {expression}").fetchone()
+        return None if value is None else str(value)
 
     def file_of(self, catalog: str) -> Path:
         """The DuckDB file of a catalog."""

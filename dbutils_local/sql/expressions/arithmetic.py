@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from dbutils_local.sql.expressions.kinds import Type, digits_of, is_float, kind_of
 from dbutils_local.sql.expressions.refusals import refusal
-from dbutils_local.sql.expressions.trees import Rewrite, call, duck, kept_type
+from dbutils_local.sql.expressions.trees import Rewrite, as_known, call, duck, kept_type
 from dbutils_local.sql.scope import Scope
 
 _ZERO_IS_ERROR = ("dbx_divide", "dbx_mod")
@@ -21,7 +21,7 @@ def divided(macro: str) -> Rewrite:
         if isinstance(node, exp.Div) and kind_of(node) == Type.DECIMAL and (exact := _quotient(node)) is not None:
             return exact
         if isinstance(node, exp.Mod) and kind_of(node) == Type.DECIMAL:
-            return kept_type(exp.cast(call(macro, node.this, node.expression), node.type.copy()), node)
+            return as_known(call(macro, node.this, node.expression), node)
         if macro in _ZERO_IS_ERROR and _surely_not_zero(node.expression):
             return node
         return call(macro, node.this, node.expression)
@@ -45,7 +45,7 @@ def _quotient(node: Any) -> Any | None:
         call("dbx_unscaled", exp.cast(side, f"DECIMAL({max(digits, own)}, {own})"), _power(own), _power(max(moved, 0)))
         for side, digits, own, moved in ((node.this, p1, s1, shift), (node.expression, p2, s2, -shift))
     ]
-    return kept_type(exp.cast(call("dbx_quotient", *whole, _unit(scale)), node.type.copy()), node)
+    return as_known(call("dbx_quotient", *whole, _unit(scale)), node)
 
 
 def _power(exponent: int) -> Any:
@@ -71,7 +71,7 @@ def as_double(node: Any, _: Scope) -> Any:
 def whole(node: Any, _: Scope) -> Any:
     """floor and ceil: of a decimal a decimal, of other numbers a BIGINT."""
     if kind_of(node) == Type.DECIMAL:
-        return kept_type(exp.cast(_at_place(node), node.type.copy()), node)
+        return as_known(_at_place(node), node)
     return node if node.args.get("decimals") is not None else kept_type(exp.cast(node.copy(), "BIGINT"), node)
 
 
@@ -90,7 +90,7 @@ def rounded(node: Any, _: Scope) -> Any:
     if is_float(node.this):
         return call("dbx_round", node.this, places if places is not None else exp.Literal.number(0))
     if kind_of(node) == Type.DECIMAL:
-        return kept_type(exp.cast(node.copy(), node.type.copy()), node)
+        return as_known(node.copy(), node)
     return node
 
 
@@ -109,7 +109,7 @@ def combined(node: Any, _: Scope) -> Any:
     """The outermost of sums and products of decimals gets Databricks' digits."""
     if kind_of(node) != Type.DECIMAL or isinstance(node.parent, exp.Binary | exp.Paren | exp.Neg):
         return node
-    return node if _would_overflow(node) else kept_type(exp.cast(node.copy(), node.type.copy()), node)
+    return node if _would_overflow(node) else as_known(node.copy(), node)
 
 
 def _would_overflow(node: Any) -> bool:
@@ -124,9 +124,8 @@ def aggregated(node: Any, _: Scope) -> Any:
     inner: Any = node
     while isinstance(inner, exp.Filter | exp.Window):
         inner = inner.this
-    kind: Any = inner.type
     if isinstance(inner, exp.Sum | exp.Avg) and kind_of(inner) == Type.DECIMAL:
-        return kept_type(exp.cast(node.copy(), kind.copy()), inner)
+        return as_known(node.copy(), inner)
     if isinstance(inner, exp.RowNumber | exp.Rank | exp.DenseRank | exp.Ntile) and isinstance(node, exp.Window):
         return kept_type(exp.cast(node.copy(), "INT"), inner)
     return node

@@ -28,6 +28,7 @@ _WORDS = {
     "TIMESTAMP": "timestamp",
     "TEXT": "string",
 }
+_WHOLE = ("tinyint", "smallint", "int", "bigint")
 _TIMES = (Type.DATE, Type.TIMESTAMP)
 
 
@@ -38,16 +39,22 @@ def cast(node: Any, _: Scope) -> Any:
     if word is None or _same_in_both(node.this, word):
         return node
     prefix = "dbx_try_" if isinstance(node, exp.TryCast) and word != "string" else "dbx_"
-    infix = "cast_" if word in ("tinyint", "smallint", "int", "bigint") else ""
+    infix = "cast_" if word in _WHOLE else ""
     return kept_type(call(prefix + infix + word, node.this), node)
 
 
 def cast_text(value: str, kind: str) -> str:
     """DuckDB text that casts DuckDB text to a DuckDB type as Databricks casts."""
     word = _WORDS.get(kind)
-    return (
-        f"dbx_cast_{word}({value})" if word in ("tinyint", "smallint", "int", "bigint") else f"CAST({value} AS {kind})"
-    )
+    return f"dbx_cast_{word}({value})" if word in _WHOLE else f"CAST({value} AS {kind})"
+
+
+def try_cast_text(value: str, kind: str) -> str:
+    """DuckDB text that casts DuckDB text to a DuckDB type, NULL where it is none."""
+    word = _WORDS.get("INT" if kind == "INTEGER" else kind)
+    if kind == "VARCHAR":
+        return value
+    return f"dbx_try_cast_{word}({value})" if word in _WHOLE else f"TRY_CAST({value} AS {kind})"
 
 
 def _same_in_both(node: Any, word: str) -> bool:

@@ -18,6 +18,25 @@ def name_columns(tree: Any) -> None:
         _name_values(values)
 
 
+def order_stars(tree: Any) -> None:
+    """`SELECT *` over joins USING columns gives those first, the last join's before the others'."""
+    for select in tree.find_all(exp.Select):
+        shared = [name for join in reversed(select.args.get("joins") or []) for name in join.args.get("using") or []]
+        stars = [item for item in select.expressions if isinstance(item, exp.Star) and not any(item.args.values())]
+        if not shared or len(stars) != 1:
+            continue
+        first = {part.name.lower(): exp.column(exp.to_identifier(part.name, quoted=True)) for part in shared}
+        hidden = [exp.to_identifier(column.name, quoted=True) for column in first.values()]
+        place = select.expressions.index(stars[0])
+        items = [
+            *select.expressions[:place],
+            *first.values(),
+            exp.Star(except_=hidden),
+            *select.expressions[place + 1 :],
+        ]
+        select.set("expressions", items)
+
+
 def keep_spelling(tree: Any) -> None:
     """A column is headed as the query spells it; only one that is known, for others DuckDB says best what is wrong."""
     for select in tree.find_all(exp.Select):

@@ -10,7 +10,7 @@ from sqlglot import exp
 from dbutils_local.sql.expressions import arithmetic, casts, json_text, nested, texts, times
 from dbutils_local.sql.expressions.functions import named_function
 from dbutils_local.sql.expressions.generators import expand_generators
-from dbutils_local.sql.expressions.headings import keep_spelling, name_columns
+from dbutils_local.sql.expressions.headings import keep_spelling, name_columns, order_stars
 from dbutils_local.sql.expressions.kinds import described, typed
 from dbutils_local.sql.expressions.refusals import refusal
 from dbutils_local.sql.expressions.trees import Rewrite, call, duck, raising
@@ -21,6 +21,7 @@ from dbutils_local.sql.scope import Scope
 def rewritten(tree: Any, scope: Scope) -> Any:
     """The tree with every expression in DuckDB's terms; names of tables are left as they are."""
     name_columns(tree)
+    order_stars(tree)
     typed(tree, scope)
     keep_spelling(tree)
     expand_generators(tree)

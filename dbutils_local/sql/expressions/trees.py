@@ -32,6 +32,11 @@ def kept_type(new: Any, old: Any) -> Any:
     return new
 
 
+def as_known(new: Any, old: Any) -> Any:
+    """The new node cast to the type the old one is known to have."""
+    return kept_type(exp.cast(new, old.type.copy()), old)
+
+
 def plain(node: Any) -> bool:
     """Whether DuckDB can tell the type of an argument when it chooses between overloads."""
     return (

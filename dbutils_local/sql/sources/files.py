@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from sqlglot.dialects.databricks import Databricks
-
 from dbutils_local.errors import NotSupportedHere, UserError
+from dbutils_local.sql.expressions import patterns
+from dbutils_local.sql.expressions.casts import try_cast_text
 from dbutils_local.sql.names import ident
 from dbutils_local.sql.scan import quote
+
+Columns = Sequence[tuple[str, str]]
 
 FORMATS = frozenset({"csv", "json", "parquet", "text", "binaryfile", "delta", "orc", "avro", "xml", "excel"})
 
@@ -28,9 +30,9 @@ _WITHOUT_EFFECT = frozenset(
 
 
 def reader(
-    kind: str, files: Sequence[str], options: Mapping[str, str], schema: str | None = None, infer: bool = False
+    kind: str, files: Sequence[str], options: Mapping[str, str], schema: Columns | None = None, infer: bool = False
 ) -> str:
-    """A DuckDB SELECT over `files`; `schema` is DuckDB's column list, `infer` the default of inferSchema."""
+    """A DuckDB SELECT over `files`; `schema`: pairs of name and DuckDB type, `infer`: the default of inferSchema."""
     name = kind.lower()
     if name not in _READERS:
         raise NotSupportedHere(
@@ -76,29 +78,48 @@ _CSV = (
 )
 
 
-def _csv(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:
+def _csv(files: str, options: Mapping[str, str], schema: Columns | None, infer: bool) -> str:
     _check("csv", options, _CSV)
-    header = _true(options, "header")
-    typed = _true(options, "inferschema", infer)
+    _only_utf8(options)
+    header, mode = _true(options, "header"), options.get("mode", "").upper()
+    permissive = schema is not None and mode not in ("FAILFAST", "DROPMALFORMED")
     arguments = [
         f"header = {str(header).lower()}",
         f"delim = {quote(_escaped(options.get('sep', options.get('delimiter', ','))))}",
         f"quote = {quote(options.get('quote', chr(34)))}",
         f"escape = {quote(options.get('escape', options.get('quote', chr(34))))}",
-        *(() if options.get("mode", "").upper() == "FAILFAST" else ("null_padding = true", "strict_mode = false")),
+        *(() if mode == "FAILFAST" else ("null_padding = true", "strict_mode = false")),
         "union_by_name = true" if header else "",
         f"comment = {quote(options['comment'])}" if "comment" in options else "",
         f"nullstr = {quote(options['nullvalue'])}" if "nullvalue" in options else "",
         f"skip = {int(options['skiprows'])}" if "skiprows" in options else "",
-        "ignore_errors = true" if options.get("mode", "").upper() == "DROPMALFORMED" else "",
-        f"columns = {{{schema}}}, auto_detect = false" if schema else ("" if typed else "all_varchar = true"),
+        "ignore_errors = true" if mode == "DROPMALFORMED" else "",
     ]
-    _only_utf8(options)
-    for name in ("dateformat", "timestampformat"):
-        if name in options:
-            arguments.append(f"{name} = {quote(_strptime(options[name]))}")
-    columns = "*" if header or schema else "COLUMNS('column0*(\\d+)') AS \"_c\\1\""
-    return f"SELECT {columns} FROM read_csv({files}, {', '.join(part for part in arguments if part)})"
+    if schema is not None:
+        read = [(name, "VARCHAR" if permissive else kind) for name, kind in schema]
+        arguments.append(f"columns = {{{_columns_argument(read)}}}, auto_detect = false")
+    elif not _true(options, "inferschema", infer):
+        arguments.append("all_varchar = true")
+    formats = {name: _strptime(options[name]) for name in ("dateformat", "timestampformat") if name in options}
+    arguments += [f"{name} = {quote(text)}" for name, text in formats.items() if not permissive]
+    source = f"read_csv({files}, {', '.join(part for part in arguments if part)})"
+    if permissive and schema is not None:
+        return f"SELECT {', '.join(_lenient(name, kind, formats) for name, kind in schema)} FROM {source}"
+    return f"SELECT {'*' if header or schema else _NUMBERED} FROM {source}"
+
+
+_NUMBERED = "COLUMNS('column0*(\\d+)') AS \"_c\\1\""
+
+
+def _lenient(name: str, kind: str, formats: Mapping[str, str]) -> str:
+    """A column whose text becomes NULL where it is no value of its type: mode PERMISSIVE, the default."""
+    column = ident(name)
+    form = formats.get("dateformat" if kind == "DATE" else "timestampformat")
+    if kind in ("DATE", "TIMESTAMP") and form is not None:
+        value = f"CAST(try_strptime({column}, {quote(form)}) AS {kind})"
+    else:
+        value = try_cast_text(column, kind)
+    return f"{value} AS {column}"
 
 
 def _escaped(text: str) -> str:
@@ -113,20 +134,20 @@ def _only_utf8(options: Mapping[str, str]) -> None:
 
 def _strptime(pattern: str) -> str:
     """A Java date pattern as DuckDB's."""
-    return str(getattr(Databricks.format_time(quote(pattern)), "name", pattern))
+    return patterns.read(pattern)
 
 
-def _json(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:
+def _json(files: str, options: Mapping[str, str], schema: Columns | None, infer: bool) -> str:
     _check("json", options, ("multiline", "inferschema", "mode", "dateformat", "timestampformat"))
     formats = [
         f"{name} = {quote(_strptime(options[name]))}" for name in ("dateformat", "timestampformat") if name in options
     ]
     shape = "".join(f", {part}" for part in formats)
-    shape += f", columns = {{{schema}}}" if schema else ""
+    shape += f", columns = {{{_columns_argument(schema)}}}" if schema else ""
     return f"SELECT * FROM read_json({files}, union_by_name = true, map_inference_threshold = -1{shape})"
 
 
-def _parquet(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:
+def _parquet(files: str, options: Mapping[str, str], schema: Columns | None, infer: bool) -> str:
     _check("parquet", options, ("inferschema"))
     partitioned = "=" in files
     return (
@@ -135,7 +156,7 @@ def _parquet(files: str, options: Mapping[str, str], schema: str | None, infer: 
     )
 
 
-def _text(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:
+def _text(files: str, options: Mapping[str, str], schema: Columns | None, infer: bool) -> str:
     _check("text", options, ("wholetext", "linesep"))
     if _true(options, "wholetext"):
         return f"SELECT content AS value FROM read_text({files})"
@@ -143,13 +164,13 @@ def _text(files: str, options: Mapping[str, str], schema: str | None, infer: boo
     return f"SELECT {lines} AS value FROM read_text({files}) WHERE content <> ''"
 
 
-def _binary(files: str, options: Mapping[str, str], schema: str | None, infer: bool) -> str:
+def _binary(files: str, options: Mapping[str, str], schema: Columns | None, infer: bool) -> str:
     return (
         f'SELECT filename AS path, last_modified AS "modificationTime", size AS length, content FROM read_blob({files})'
     )
 
 
-_READERS: dict[str, Callable[[str, Mapping[str, str], str | None, bool], str]] = {
+_READERS: dict[str, Callable[[str, Mapping[str, str], Columns | None, bool], str]] = {
     "csv": _csv,
     "json": _json,
     "parquet": _parquet,
@@ -158,8 +179,8 @@ _READERS: dict[str, Callable[[str, Mapping[str, str], str | None, bool], str]] =
 }
 
 
-def columns_argument(columns: Sequence[tuple[str, str]]) -> str:
-    """DuckDB's `columns = {...}` content from pairs of name and DuckDB type."""
+def _columns_argument(columns: Columns) -> str:
+    """DuckDB's `columns = {...}` content."""
     return ", ".join(f"{ident(name)}: {quote(kind)}" for name, kind in columns)
 
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 from dbutils_local.errors import NotSupportedHere, UserError
 from dbutils_local.sql.expressions.text import type_text
 from dbutils_local.sql.scope import Scope
-from dbutils_local.sql.sources.files import columns_argument, reader
+from dbutils_local.sql.sources.files import reader
 
 
 def read_files(function: Any, scope: Scope) -> str:
@@ -24,7 +24,7 @@ def read_files(function: Any, scope: Scope) -> str:
     files = scope.files(path)
     kind = options.pop("format", "") or _format_of(files)
     shape = options.pop("schema", None)
-    schema = columns_argument([(name, type_text(word)) for name, word in ddl_columns(shape)]) if shape else None
+    schema = [(name, type_text(word)) for name, word in ddl_columns(shape)] if shape else None
     infer = options.pop("infercolumntypes", "true").lower() == "true"
     sql = reader(kind, files, options, schema, infer=infer)
     rescued = "" if schema or kind.lower() in ("text", "binaryfile") else ", CAST(NULL AS VARCHAR) AS _rescued_data"

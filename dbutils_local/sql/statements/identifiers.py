@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlglot import exp
 
 from dbutils_local.errors import UserError
@@ -11,6 +9,7 @@ from dbutils_local.sql import parameters as params
 from dbutils_local.sql.expressions.text import parse
 from dbutils_local.sql.scan import bare, code
 from dbutils_local.sql.scope import Scope
+from dbutils_local.sql.statements.adapted import expression_text
 from dbutils_local.sql.statements.request import closing
 
 
@@ -31,27 +30,15 @@ def _backticked(name: str) -> str:
 
 
 def _constant_text(expression: str, scope: Scope) -> str:
-    """The text of a constant expression: literals, `||`, concat, lower, upper and session variables."""
-
-    def value(node: Any) -> str:
-        match node:
-            case exp.Literal():
-                return str(node.this)
-            case exp.Paren() | exp.Cast():
-                return value(node.this)
-            case exp.DPipe() | exp.Add():
-                return value(node.this) + value(node.expression)
-            case exp.Concat():
-                return "".join(value(part) for part in node.expressions)
-            case exp.Lower():
-                return value(node.this).lower()
-            case exp.Upper():
-                return value(node.this).upper()
-            case exp.Column() if node.name.lower() in scope.variables:
-                return scope.variables[node.name.lower()].text
+    """The text of a constant expression: of literals, parameters, session variables and functions of them."""
+    tree = parse(expression)
+    if isinstance(tree, exp.Literal):
+        return str(tree.this)
+    columns = [column for column in tree.find_all(exp.Column) if column.name.lower() not in scope.variables]
+    found = scope.text_of(expression_text(expression, scope)) if not columns else None
+    if found is None:
         raise UserError(
             f"[NOT_A_CONSTANT_STRING.NOT_CONSTANT] The expression {expression.strip()} used for the "
             "routine or table name is not a constant string"
         )
-
-    return value(parse(expression))
+    return found

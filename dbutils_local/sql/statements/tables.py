@@ -12,7 +12,7 @@ from dbutils_local.sql.expressions.text import type_text
 from dbutils_local.sql.names import NO_COLUMNS, ident, place
 from dbutils_local.sql.scan import quote
 from dbutils_local.sql.scope import Scope
-from dbutils_local.sql.sources.files import columns_argument, reader
+from dbutils_local.sql.sources.files import reader
 from dbutils_local.sql.sources.tables import parts_of
 from dbutils_local.sql.statements.adapted import query_text
 from dbutils_local.sql.statements.columns import column_line, dropped_sequences
@@ -67,9 +67,7 @@ def _external_table(
     """A table over files that are there already: a view that reads them."""
     columns = None
     if schema is not None:
-        columns = columns_argument(
-            [(item.name, type_text(item.args["kind"].sql("databricks"))) for item in column_defs(schema)]
-        )
+        columns = [(item.name, type_text(item.args["kind"].sql("databricks"))) for item in column_defs(schema)]
     notice = f"the table reads {len(files)} {kind} file{'s' if len(files) != 1 else ''} and cannot be written"
     return CreateAs(flags.head("VIEW", table), reader(kind, files, options, columns), notice)
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 from dbutils_local.errors import NotSupportedHere, UserError
 from dbutils_local.sql.expressions.text import parse
 from dbutils_local.sql.parameters import bind_literals
-from dbutils_local.sql.scan import code, single_marks
+from dbutils_local.sql.scan import code, named_values, single_marks
 from dbutils_local.sql.scope import Scope
 from dbutils_local.sql.statements import (
     altering,
@@ -37,7 +37,7 @@ def translate(statement: str, scope: Scope, values: Mapping[str, str] | None = N
 
     Raises NotSupportedHere for what DuckDB cannot do, UserError for text that is not Databricks SQL.
     """
-    bound = fold_identifiers(single_marks(bind_literals(statement, values or {})), scope)
+    bound = fold_identifiers(named_values(single_marks(bind_literals(statement, values or {}))), scope)
     request = Request(bound, tuple(code(bound)), scope)
     if not request.tokens:
         raise UserError("[PARSE_EMPTY_STATEMENT] Syntax error, unexpected empty statement")
