@@ -54,14 +54,25 @@ _STRICT = re.compile(
 )
 
 
+# What Spark raises for a URL of a cloud it has no classes for.
+_NO_CLOUD = re.compile(r"Class org\.apache\.hadoop\.fs\.\S+ not found|No FileSystem for scheme\b")
+
+
 def hints(error: CellError | None) -> list[str]:
     """Sentences for the user about an error that depends on how Databricks was set up."""
-    if error is None or not _STRICT.match(_COLOURS.sub("", error.evalue)):
-        return []
-    return [
-        "Databricks Runtime below 17 gave NULL here, its ANSI mode being off; "
-        f"{PREFIX}SPARK_CONF=spark.sql.ansi.enabled=false, or a new_cluster with its spark_version, does so too"
-    ]
+    said = _COLOURS.sub("", error.evalue) if error is not None else ""
+    found = []
+    if _STRICT.match(said):
+        found.append(
+            "Databricks Runtime below 17 gave NULL here, its ANSI mode being off; "
+            f"{PREFIX}SPARK_CONF=spark.sql.ansi.enabled=false, or a new_cluster with its spark_version, does so too"
+        )
+    if _NO_CLOUD.search(said):
+        found.append(
+            "Spark here reaches no cloud: make the folder that stands for the container or bucket on this machine; "
+            "the failing cell's stderr in the executed notebook names it"
+        )
+    return found
 
 
 def _place_in_source(nb: Any, index: int) -> int:

@@ -65,3 +65,17 @@ def test_an_error_of_ansi_mode_comes_with_the_way_to_turn_it_off(evalue):
 def test_other_errors_come_without_it(evalue):
     assert hints(CellError("StatementFailed", evalue, (), 0)) == []
     assert hints(None) == []
+
+
+@pytest.mark.parametrize(
+    "evalue",
+    [
+        "An error occurred while calling o88.text.\n: java.lang.RuntimeException: java.lang.ClassNotFoundException: "
+        "Class org.apache.hadoop.fs.azurebfs.SecureAzureBlobFileSystem not found",
+        "An error occurred while calling o9.load.\n: org.apache.hadoop.fs.UnsupportedFileSystemException: "
+        'No FileSystem for scheme "s3"',
+    ],
+)
+def test_a_cloud_that_spark_does_not_reach_is_told_with_the_folder_that_stands_for_it(evalue):
+    (hint,) = hints(CellError("Py4JJavaError", evalue, (), 0))
+    assert "make the folder that stands for the container or bucket" in hint
