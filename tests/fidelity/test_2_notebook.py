@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+from importlib import import_module
 
 import pytest
 
@@ -135,7 +136,8 @@ def test_2_5_notebook_path(dbutils):
 
 def test_2_5_that_nothing_answers_at_the_api_url_is_said_once(make, monkeypatch, capsys):
     with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setattr("dbutils_local.dbutils.context.LOCAL_URL", "http://127.0.0.1:%d" % server.getsockname()[1])
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setattr(import_module("dbutils_local.dbutils.context"), "LOCAL_URL", url)
         answered = context(make())
         assert answered.apiUrl().get().startswith("http://127.0.0.1:")
     assert capsys.readouterr().err == ""
