@@ -197,6 +197,7 @@ def _answer(spark: Any, change: Change, counts: Mapping[Action, int]) -> Any:
 
 def staged(change: Change, columns: Mapping[str, str]) -> str:
     """Every row of target and source with the clause that applies to it and the values it would have."""
+    change = replace(change, clauses=tuple(_of_its_side(change, clause) for clause in change.clauses))
     cases = [f"WHEN {_applies(change, clause)} THEN {number}" for number, clause in enumerate(change.clauses)]
     values = [f"{_value(change, name, kind)} AS `{name}`" for name, kind in columns.items()]
     tables = f"{_TARGET} AS {change.alias}"
@@ -204,6 +205,39 @@ def staged(change: Change, columns: Mapping[str, str]) -> str:
         tables += f" FULL OUTER JOIN {_SOURCE} AS {change.source_alias} ON {change.on}"
     action = f"CASE {' '.join(cases)} ELSE -1 END AS {_ACTION}"
     return f"SELECT {action}, {change.alias}.{_ROW} AS {_ROW}, {', '.join(values)} FROM {tables}"
+
+
+def _of_its_side(change: Change, clause: Clause) -> Clause:
+    """A clause for rows of one side alone: there a bare name is that side's column, though the other has it too."""
+    if change.source is None or clause.side is Side.MATCHED:
+        return clause
+    alias = change.source_alias if clause.side is Side.SOURCE_ONLY else change.alias
+    values = clause.values
+    return replace(
+        clause,
+        condition=None if clause.condition is None else _qualified(clause.condition, alias),
+        values=None if values is None else {name: _qualified(value, alias) for name, value in values.items()},
+    )
+
+
+def _qualified(expression: str, alias: str) -> str:
+    """The expression with `alias` before every bare name of a column; as it is where it cannot be read."""
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    try:
+        tree = sqlglot.parse_one(expression, read="databricks")
+    except SqlglotError:
+        return expression
+    bare = [
+        column
+        for column in tree.find_all(exp.Column)
+        if not column.table and column.name.upper() != "DEFAULT" and not column.find_ancestor(exp.Select)
+    ]
+    for column in bare:
+        column.set("table", exp.to_identifier(alias.strip("`"), quoted=True))
+    return _sql(tree) if bare else expression
 
 
 def result(change: Change, columns: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dbutils_local.errors import NotSupportedHere, UserError
-from dbutils_local.spark.rows import Action, Clause, MultipleMatches, Side, read
+from dbutils_local.spark.rows import Action, Clause, MultipleMatches, Side, read, staged
 
 real = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
 
@@ -32,6 +32,21 @@ def test_stars_mean_all_columns_and_the_schema_of_the_target_goes() -> None:
     found = read("MERGE INTO s.t USING u ON s.t.k = u.k WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *")
     assert found.on == "t.k = u.k"
     assert [clause.values for clause in found.clauses] == [None, None]
+
+
+def test_a_bare_name_in_a_clause_for_one_side_is_that_sides_column() -> None:
+    change = read(
+        "MERGE INTO t AS a USING u AS b ON a.k = b.k WHEN MATCHED AND n > 1 THEN UPDATE SET m = 2 "
+        "WHEN NOT MATCHED AND n > 0 THEN INSERT (k, m) VALUES (k, filter(xs, x -> x > k)) "
+        "WHEN NOT MATCHED BY SOURCE AND m < 3 THEN UPDATE SET m = m + 1"
+    )
+    text = staged(change, {"k": "int", "m": "int"})
+    assert "IS NOT NULL AND coalesce((n > 1), false) THEN 0" in text
+    assert "coalesce((`b`.n > 0), false) THEN 1" in text
+    assert "THEN CAST(`b`.k AS int)" in text
+    assert "THEN CAST(FILTER(`b`.xs, x -> x > `b`.k) AS int)" in text
+    assert "coalesce((`a`.m < 3), false) THEN 2" in text
+    assert "THEN CAST(`a`.m + 1 AS int)" in text
 
 
 def test_what_cannot_be_read_or_has_no_name_is_refused() -> None:
