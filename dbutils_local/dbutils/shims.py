@@ -1,8 +1,8 @@
 """Modules that exist only on Databricks, or mean something else there, importable in our kernels and scripts.
 
 `databricks.sdk.runtime`, `pyspark.dbutils` and `dbruntime` give the objects of this process, without network, whether
-or not databricks-sdk and pyspark are installed, and so does `delta.tables` where Delta is not; everything else below
-those packages stays the real thing. MLflow is the real one, told where its store is.
+or not databricks-sdk and pyspark are installed, and so do `delta.tables` and `databricks.connect` where those are not;
+everything else below those packages stays the real thing. MLflow is the real one, told where its store is.
 `DATABRICKS_RUNTIME_VERSION` is not set: libraries take it as proof of a cluster and call one (reference 2.5). It is
 handed through where the user sets it.
 """
@@ -33,6 +33,10 @@ GLOBALS: Final = (
     "getArgument",
 )
 
+
+_CONNECT: Final = "databricks.connect"
+# Stand-ins that are there whoever asks; the others only on the way to a module of ours.
+_ASKED_FOR: Final = ("py4j", "delta", _CONNECT)
 
 _lock = threading.Lock()
 
@@ -104,6 +108,7 @@ class Finder:
         }
         self._stand_ins: dict[str, Callable[[ModuleType], None]] = {
             "databricks": _empty,
+            _CONNECT: _connect,
             "databricks.sdk": lambda module: _absent(module, "databricks-sdk"),
             "pyspark": lambda module: _absent(module, "dbutils-local[spark]"),
             "py4j": _empty,
@@ -136,7 +141,7 @@ class Finder:
         return importlib.machinery.ModuleSpec(fullname, loader, origin="dbutils_local", is_package=True)
 
     def _stands_in(self, fullname: str, path: Sequence[str] | None) -> bool:
-        if not fullname.startswith(("py4j", "delta")) and not _wanted_below(fullname, self._fill):
+        if not fullname.startswith(_ASKED_FOR) and not _wanted_below(fullname, {**self._fill, _CONNECT: None}):
             return False
         return importlib.machinery.PathFinder.find_spec(fullname, path) is None
 
@@ -257,6 +262,12 @@ def _repl_context(module: ModuleType) -> None:
 
 def _display(module: ModuleType, namespace: Mapping[str, Any]) -> None:
     module.__dict__["__getattr__"] = lambda name: _global(module.__name__, name, namespace)
+
+
+def _connect(module: ModuleType) -> None:
+    from dbutils_local.dbutils import connect
+
+    connect.fill(module)
 
 
 def _delta_tables(module: ModuleType) -> None:

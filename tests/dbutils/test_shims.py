@@ -158,3 +158,22 @@ def test_importing_the_package_costs_little_and_loads_nothing_heavy(tmp_path):
     heavy = {"pandas", "pyspark", "duckdb", "sqlglot", "IPython", "nbclient", "pydantic", "fsspec", "papermill", "yaml"}
     code = f"ours.widgets.text('a', 'b')\nprint(sorted({heavy!r} & set(sys.modules)))"
     assert python(code, tmp_path) == "[]"
+
+
+@BOTH
+def test_databricks_connect_is_there_and_tells_that_its_choices_have_no_effect(hidden, tmp_path) -> None:
+    code = """
+import contextlib, io, importlib.util
+said = io.StringIO()
+with contextlib.redirect_stderr(said):
+    from databricks.connect import DatabricksSession
+    DatabricksSession.builder.appName("a").config("k", "v")
+    assert said.getvalue() == ""
+    DatabricksSession.builder.profile("p").serverless(True).remote(cluster_id="c")
+assert said.getvalue().count("no effect") == 1
+try:
+    DatabricksSession.builder.create()
+except Exception as error:
+    print("getOrCreate" in str(error), DatabricksSession.getActiveSession())
+"""
+    assert python(code, tmp_path, hidden) == "True None"
