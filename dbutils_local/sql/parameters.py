@@ -85,6 +85,34 @@ def substitute_legacy(text: str, values: Mapping[str, str]) -> str:
     return _LEGACY.sub(put, text)
 
 
+_MUSTACHE = re.compile(r"\{\{\s*([^\s{}](?:[^{}]*[^\s{}])?)\s*\}\}")
+
+
+def substitute_mustache(text: str, values: Mapping[str, str]) -> str:
+    """`{{n}}` in the file of a SQL task replaced: by a string literal, inside quotes and backticks by the text.
+
+    A name nobody passed stays as it is, and so does what stands in a comment.
+    """
+    if "{{" not in text:
+        return text
+    closed = [token for token in tokens(text) if token.kind in (Kind.STRING, Kind.COMMENT) or token.text[:1] == "`"]
+    edits = []
+    for match in _MUSTACHE.finditer(text):
+        around = next((token for token in closed if token.start <= match.start() < token.end), None)
+        if match[1] in values and (around is None or around.kind is not Kind.COMMENT):
+            edits.append((match.start(), match.end(), _within(around, values[match[1]])))
+    return edited(text, edits)
+
+
+def _within(around: Token | None, value: str) -> str:
+    if around is None:
+        return string_literal(value)
+    if around.text.startswith("`"):
+        return value.replace("`", "``")
+    quote = around.text[-1]
+    return value.replace("\\", "\\\\").replace(quote, "\\" + quote)
+
+
 def substitute_get_argument(text: str, values: Mapping[str, str]) -> str:
     """`getArgument("n")` replaced by a string literal of the value; a missing one is an error."""
     meaningful = code(text)

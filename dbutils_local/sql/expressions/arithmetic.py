@@ -42,10 +42,15 @@ def _quotient(node: Any) -> Any | None:
     (p1, s1), (p2, s2), (_, scale) = left, right, result
     shift = scale - s1 + s2
     whole = [
-        call("dbx_unscaled", exp.cast(side, f"DECIMAL({max(digits, own)}, {own})"), _power(own), _power(max(moved, 0)))
+        call("dbx_unscaled", exp.cast(side, f"DECIMAL({max(digits, own)}, {own})"), _point(own), _power(max(moved, 0)))
         for side, digits, own, moved in ((node.this, p1, s1, shift), (node.expression, p2, s2, -shift))
     ]
     return as_known(call("dbx_quotient", *whole, _unit(scale)), node)
+
+
+def _point(scale: int) -> Any:
+    """What takes the point out of a decimal; itself a small decimal, for DuckDB is slow with wide ones."""
+    return exp.cast(exp.Literal.number("1" + "0" * scale), f"DECIMAL({scale + 1}, 0)")
 
 
 def _power(exponent: int) -> Any:

@@ -120,18 +120,26 @@ CREATE TEMP MACRO dbx_mod(a, b) AS
 CREATE TEMP MACRO dbx_pmod(a, b) AS
     CASE WHEN a IS NULL OR b IS NULL THEN NULL WHEN b = 0 THEN dbx_remainder_by_zero()
     WHEN a % b < 0 THEN (a % b + b) % b ELSE a % b END;
--- A decimal division: both sides as whole numbers; ties go away from zero.
+-- A decimal division: both sides as whole numbers; ties go away from zero. HUGEINT division is slow, so the quotient
+-- is guessed in floating point, where that is right to one, and put right by what is left over.
 CREATE TEMP MACRO dbx_unscaled(v, point, shift) AS CAST(v * point AS HUGEINT) * shift;
+CREATE TEMP MACRO dbx_guess(n, d) AS CAST(n AS DOUBLE) / CAST(d AS DOUBLE);
+CREATE TEMP MACRO dbx_near(n, d) AS
+    CASE WHEN abs(dbx_guess(n, d)) < 1e15 THEN CAST(round(dbx_guess(n, d)) AS HUGEINT) ELSE n // d END;
+CREATE TEMP MACRO dbx_left_over(n, d) AS 2 * (n - dbx_near(n, d) * d) * CASE WHEN d < 0 THEN -1 ELSE 1 END;
 CREATE TEMP MACRO dbx_quotient(n, d, unit) AS
     CASE WHEN n IS NULL OR d IS NULL THEN NULL WHEN d = 0 THEN dbx_by_zero()
-    ELSE CAST(n // d + CASE WHEN 2 * abs(n % d) >= abs(d) THEN sign(n) * sign(d) ELSE 0 END AS DECIMAL(38, 0)) * unit
-    END;
+    ELSE CAST(dbx_near(n, d)
+        + CASE WHEN dbx_left_over(n, d) > abs(d) OR (dbx_left_over(n, d) = abs(d) AND (n > 0) = (d > 0)) THEN 1
+        WHEN dbx_left_over(n, d) < -abs(d) OR (dbx_left_over(n, d) = -abs(d) AND (n > 0) <> (d > 0)) THEN -1
+        ELSE 0 END AS DECIMAL(38, 0)) * unit END;
 CREATE TEMP MACRO dbx_sqrt(v) AS CASE WHEN v < 0 THEN CAST('NaN' AS DOUBLE) ELSE sqrt(CAST(v AS DOUBLE)) END;
 CREATE TEMP MACRO dbx_log(v) AS CASE WHEN v > 0 THEN ln(v) END;
--- By the digits one sees: 1.005 is rounded to 1.01, though what is stored is a little less.
+-- By the digits one sees: 1.005 is rounded to 1.01, though what is stored is a little less. It is a tie where the number
+-- is the nearest there is to one.
+CREATE TEMP MACRO dbx_places(v, n) AS floor(abs(v) * pow(10, n));
 CREATE TEMP MACRO dbx_round(v, n) AS
-    CASE WHEN abs(v) < 1e15
-    THEN CAST(round(CAST(CAST(CAST(v AS DOUBLE) AS VARCHAR) AS DECIMAL(38, 18)), n) AS DOUBLE)
+    CASE WHEN abs(v) = (dbx_places(v, n) + 0.5) / pow(10, n) THEN sign(v) * (dbx_places(v, n) + 1) / pow(10, n)
     ELSE round(v, n) END;
 CREATE TEMP MACRO dbx_width_bucket(v, low, high, n) AS
     CAST(CASE WHEN v < low THEN 0 WHEN v >= high THEN n + 1 ELSE floor((v - low) * n / (high - low)) + 1 END AS BIGINT);
