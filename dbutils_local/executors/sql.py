@@ -19,6 +19,7 @@ from dbutils_local.files import Mounts
 from dbutils_local.paths import Places
 from dbutils_local.settings import Settings
 from dbutils_local.spec.tasks import Task
+from dbutils_local.sql.parameters import substitute_mustache
 
 ASKED = "sql.json"  # what the program of a Spark engine is asked
 ANSWERED = "sql_output.json"
@@ -32,7 +33,7 @@ class SqlExecutor:
         settings = replace(Settings.load(context.environ), home=context.home, workspace=context.workspace_root)
         try:
             path = _file(task, settings, context)
-            text = path.read_text("utf-8-sig")
+            text = substitute_mustache(path.read_text("utf-8-sig"), context.parameters)
         except (OSError, UserError) as error:
             return Failed(Failure(str(error), code="RESOURCE_NOT_FOUND", message=str(error), setup=True))
         if settings.sql_engine == "spark":

@@ -39,6 +39,14 @@ def test_a_sql_file_gives_its_last_rows_to_references(tmp_path: Path, make_conte
     assert "|south |20.0  |" in log
 
 
+def test_parameters_in_braces_are_put_in(tmp_path: Path, make_context: Callable[..., TaskContext]) -> None:
+    text = "USE CATALOG {{catalog}}; USE IDENTIFIER({{schema}}); SELECT {{stage}} = 'dev' AS dev, '{{stage}}-x' AS x"
+    context = make_context(parameters={"catalog": "main", "schema": "default", "stage": "dev"})
+    outcome = SqlExecutor().run(task(tmp_path, text), context)
+    assert isinstance(outcome, Succeeded), outcome
+    assert outcome.output["sql_output"]["rows"] == [{"dev": True, "x": "dev-x"}]
+
+
 def test_tables_pass_from_one_task_to_the_next(tmp_path: Path, make_context: Callable[..., TaskContext]) -> None:
     SqlExecutor().run(task(tmp_path, "CREATE TABLE t AS SELECT 1 AS a"), make_context())
     outcome = SqlExecutor().run(task(tmp_path, "SELECT a FROM main.default.t"), make_context())

@@ -17,6 +17,7 @@ from dbutils_local.sql.parameters import (
     parse_widget_statement,
     substitute_get_argument,
     substitute_legacy,
+    substitute_mustache,
 )
 
 
@@ -140,3 +141,18 @@ def test_choices_may_stand_in_brackets(choices: str, rows: Callable[..., Any]) -
     assert isinstance(found, CreateWidget)
     assert found.choices is not None
     assert sorted(rows(found.choices)) == [("a",), ("b",)]
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("SELECT {{ name }}, {{name}}", "SELECT 'it\\'s', 'it\\'s'"),
+        ("USE `{{odd}}`", "USE `a``b`"),
+        ("""SELECT '{{name}}-x', "{{name}}" """, """SELECT 'it\\'s-x', "it's" """),
+        ("SELECT {{nobody}} -- {{name}}\n/* {{name}} */", "SELECT {{nobody}} -- {{name}}\n/* {{name}} */"),
+        ("SELECT {{two words}}, {{ }}", "SELECT 'z', {{ }}"),
+    ],
+)
+def test_mustaches_become_literals_or_the_text_in_quotes(text: str, read: str) -> None:
+    values = {"name": "it's", "odd": "a`b", "two words": "z"}
+    assert substitute_mustache(text, values) == read

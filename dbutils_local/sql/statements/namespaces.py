@@ -81,7 +81,7 @@ def use(request: Request) -> Step:
     """USE [CATALOG | SCHEMA] name."""
     cursor = Cursor(request, 1)
     if cursor.take("CATALOG"):
-        parts = [unquote(cursor.string())] if cursor.request.tokens[cursor.index].kind is Kind.STRING else cursor.name()
+        parts = [cursor.string()] if cursor.request.tokens[cursor.index].kind is Kind.STRING else cursor.name()
         cursor.end()
         return UseNamespace(parts[0], None)
     _ = cursor.take("SCHEMA") or cursor.take("DATABASE") or cursor.take("NAMESPACE")
