@@ -15,6 +15,10 @@ class NotebookExit(Exception):
         super().__init__(value)
         self.value = value
 
+    def _render_traceback_(self) -> list[str]:
+        """Asked by IPython for its history, which would else load all it needs for tracebacks, at each exit."""
+        return [f"{type(self).__name__}: {self.value}"]
+
 
 class Exits:
     """Knows whether an exit was raised and is still on its way, so that a swallowed one can be told to the user."""

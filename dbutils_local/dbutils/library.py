@@ -22,6 +22,10 @@ class RestartPython(BaseException):
         super().__init__("Python starts afresh: variables and imports are gone, widgets and parameters stay")
         self.rest = list(rest)  # notebooks that came in by %run, the outermost first, and the cell each goes on with
 
+    def _render_traceback_(self) -> list[str]:
+        """As NotebookExit's."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class RestartPythonInRun(RestartPython):
     """The same, asked for by a notebook that came in by %run and has more cells: the %run is run again, for those."""

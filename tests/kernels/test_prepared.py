@@ -47,6 +47,16 @@ def test_a_kernel_imports_nothing_while_it_starts(run_cells):
     assert printed(run_cells(look, extensions=None)) == "[]\n"
 
 
+def test_an_exit_formats_no_traceback(run_cells, tmp_path):
+    watch = (
+        "import sys\ndef note(result): open('after', 'a').write(f\"{'stack_data' in sys.modules} \")\n"
+        "get_ipython().events.register('post_run_cell', note)"
+    )
+    run = run_cells(watch, "dbutils.notebook.exit('x')", extensions=None)
+    assert run.exit_value == "x"
+    assert (tmp_path / "after").read_text().split()[-1] == "False"
+
+
 def test_a_forked_program_is_no_ipython(server, tmp_path):
     look = (
         "import builtins, os, sys, warnings\n"
