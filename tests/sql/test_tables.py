@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -414,3 +415,16 @@ def test_identifier_takes_any_constant_expression(rows: Callable[..., Rows]) -> 
 def test_values_may_be_the_name_of_a_column(rows: Callable[..., Rows]) -> None:
     rows("CREATE TEMP VIEW v AS SELECT 1 AS key, array(1, 2) AS values")
     assert rows("SELECT key, values, transform(values, x -> x + key) FROM v") == [(1, [1, 2], [2, 3])]
+
+
+def test_a_field_of_an_array_of_structs_is_the_array_of_the_fields(rows: Callable[..., Rows]) -> None:
+    rows(
+        "CREATE TABLE orders AS SELECT 1 AS id, "
+        "array(named_struct('book', 'A', 'price', 10.5), named_struct('book', 'B', 'price', 20.0)) AS books"
+    )
+    assert rows("SELECT books.book, o.books.book FROM orders o") == [(["A", "B"], ["A", "B"])]
+    assert rows("SELECT array_distinct(flatten(collect_set(books.book))) FROM orders") == [(["A", "B"],)]
+    assert rows("SELECT b.book, b.price / 3 FROM orders LATERAL VIEW explode(books) t AS b ORDER BY 1") == [
+        ("A", Decimal("3.500000")),
+        ("B", Decimal("6.666667")),
+    ]

@@ -21,6 +21,7 @@ _WHOLE_DIGITS = {Type.TINYINT: 3, Type.SMALLINT: 5, Type.INT: 10, Type.BIGINT: 2
 _INTEGERS = (Type.TINYINT, Type.SMALLINT, Type.INT, Type.BIGINT)
 _FLOATS = (Type.FLOAT, Type.DOUBLE)
 _TEXTS = (Type.TEXT, Type.VARCHAR, Type.CHAR)
+ITEMS = "items"  # on a column that is a field of each item of an array
 MOST_DIGITS = 38
 _LEAST_SCALE = 6
 
@@ -102,7 +103,9 @@ def _type_of(node: Any, typing: _Typing) -> Any:
         case exp.Paren() | exp.Neg() | exp.Alias() | exp.Window() | exp.Filter() | exp.IgnoreNulls():
             return node.this.type
         case exp.Column():
-            return typing.column(node)
+            return typing.column(node) or _field_of_items(node, typing)
+        case exp.Dot() if isinstance(node.expression, exp.Identifier):
+            return _field(node.this.type, node.expression.name)
         case exp.Subquery():
             selects = getattr(node.this, "selects", [])
             return selects[0].type if len(selects) == 1 else None
@@ -121,6 +124,35 @@ def _type_of(node: Any, typing: _Typing) -> Any:
             inner = _common(node.expressions)
             return exp.DataType(this=Type.ARRAY, expressions=[inner.copy()] if inner is not None else [], nested=True)
     return _function(node)
+
+
+def _field_of_items(column: Any, typing: _Typing) -> Any:
+    """The type of `books.title` where books is a column, not a table: a field of a struct, or of each in an array."""
+    if not column.table or column.args.get("catalog") is not None:
+        return None
+    owner = owner_of(column)
+    owner.parent = column.parent
+    kind = typing.column(owner)
+    column.meta[ITEMS] = kind is not None and kind.this in (Type.ARRAY, Type.LIST)
+    return _field(kind, column.name)
+
+
+def owner_of(column: Any) -> Any:
+    """What stands before the last point of `books.title` or `orders.books.title`, as a column."""
+    table = column.args.get("db")
+    return exp.column(column.args["table"].copy(), table=table.copy() if table is not None else None)
+
+
+def _field(kind: Any, name: str) -> Any:
+    if kind is None:
+        return None
+    if kind.this in (Type.ARRAY, Type.LIST) and kind.expressions:
+        inner = _field(_inner(kind.expressions[0]), name)
+        return _array_of(inner) if inner is not None else None
+    if kind.this != Type.STRUCT:
+        return None
+    found = [part.args.get("kind") for part in kind.expressions if part.name.lower() == name.lower()]
+    return found[0].copy() if found and found[0] is not None else None
 
 
 def _plain_decimal(kind: Any) -> Any:
@@ -404,6 +436,8 @@ class _Typing:
         """Column types by lower-case name; None when the columns are not known."""
         if isinstance(source, exp.Subquery):
             return self._projected(source.this, source.args.get("alias"))
+        if isinstance(source, exp.Lateral) and source.args.get("alias") is not None:
+            return self._generated(source)
         if not isinstance(source, exp.Table) or not isinstance(source.this, exp.Identifier):
             return None
         cte = _cte(source)
@@ -413,6 +447,15 @@ class _Typing:
         if len(parts) > 3:
             return None
         return self._table(place(parts, self._scope)) or None
+
+    def _generated(self, lateral: Any) -> dict[str, Any]:
+        """The columns of LATERAL VIEW explode(...): an item, or key and value; of other generators only the names."""
+        names = [column.name.lower() for column in lateral.args["alias"].columns]
+        self.complete(lateral.this)
+        items = lateral.this.this.type if isinstance(lateral.this, exp.Explode | exp.Posexplode) else None
+        inner = [_inner(part) for part in items.expressions] if items is not None else []
+        kinds = [exp.DataType.build("INT"), *inner] if isinstance(lateral.this, exp.Posexplode) else inner
+        return dict(zip(names, kinds, strict=True)) if len(kinds) == len(names) else dict.fromkeys(names)
 
     def _table(self, name: str) -> dict[str, Any]:
         if name not in self._tables:

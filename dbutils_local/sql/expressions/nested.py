@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlglot import exp
 
-from dbutils_local.sql.expressions.kinds import Type, is_array, kind_of
+from dbutils_local.sql.expressions.kinds import ITEMS, Type, is_array, kind_of, owner_of
 from dbutils_local.sql.expressions.trees import call, duck, kept_type
+from dbutils_local.sql.expressions.variables import variable
 from dbutils_local.sql.scope import Scope
 
 
@@ -18,6 +19,28 @@ def item(node: Any, _: Scope) -> Any:
     place = node.expressions[0]
     macro = "dbx_element_at" if node.args.get("offset") == 1 else "dbx_item"
     return kept_type(call(macro, node.this, place), node)
+
+
+def field_of_items(node: Any, scope: Scope) -> Any:
+    """`books.title` where books is an array of structs: the titles. A column is else a variable, or itself."""
+    if is_array(node) and node.table and _names_an_array(node):
+        owner = owner_of(node)
+        titles = exp.Dot(this=exp.to_identifier("dbx_pair"), expression=node.this.copy())
+        return kept_type(call("list_transform", owner, _lambda(titles)), node)
+    return variable(node, scope)
+
+
+def field_of_struct(node: Any, _: Scope) -> Any:
+    """The same behind any other expression."""
+    if is_array(node) and is_array(node.this) and isinstance(node.expression, exp.Identifier):
+        titles = exp.Dot(this=exp.to_identifier("dbx_pair"), expression=node.expression.copy())
+        return kept_type(call("list_transform", node.this, _lambda(titles)), node)
+    return node
+
+
+def _names_an_array(column: Any) -> bool:
+    """Whether what stands before the point is a column: the typing says so where it found the field of an array."""
+    return bool(column.meta.get(ITEMS))
 
 
 def size(node: Any, _: Scope) -> Any:

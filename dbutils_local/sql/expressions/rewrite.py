@@ -14,7 +14,6 @@ from dbutils_local.sql.expressions.headings import keep_spelling, name_columns, 
 from dbutils_local.sql.expressions.kinds import described, typed
 from dbutils_local.sql.expressions.refusals import refusal
 from dbutils_local.sql.expressions.trees import Rewrite, call, duck, raising
-from dbutils_local.sql.expressions.variables import variable
 from dbutils_local.sql.scope import Scope
 
 
@@ -45,7 +44,8 @@ _RULES: Mapping[type, Rewrite] = {
     exp.Cast: casts.cast,
     exp.TryCast: casts.cast,
     exp.DataType: casts.data_type,
-    exp.Column: variable,
+    exp.Column: nested.field_of_items,
+    exp.Dot: nested.field_of_struct,
     # numbers
     exp.Div: arithmetic.divided("dbx_divide"),
     exp.IntDiv: arithmetic.divided("dbx_div"),
