@@ -20,7 +20,7 @@ from dbutils_local.kernels.runner import NotebookRun, run_notebook
 
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark-sharing")]
 
-PATIENCE = 60.0  # seconds for what happens by itself; on an idle machine one is enough
+PATIENCE = 180.0  # seconds for what happens by itself; on an idle machine one is enough
 
 
 @pytest.fixture(scope="module")
