@@ -114,8 +114,13 @@ class Face:
                 OnChange.of(self.session.settings.on_widget_change), expected=LABEXTENSION in self.session.environ
             )
             self.bar.open()
+            self._enter_cell(self.bar)  # the one that loads us
             self.undo.callback(self.bar.close)
         self.panel = Panel(self.session.widgets, self.bar, order=self.session.settings.widget_order)
+
+    def _enter_cell(self, bar: Bar) -> None:
+        asked = self.ip.get_parent() or {}
+        bar.enter_cell(asked.get("metadata", {}).get("cellId"), asked.get("header", {}).get("msg_id"))
 
     def remove(self) -> None:
         """Undo `bind` and all that was put onto `undo`."""
@@ -182,8 +187,7 @@ class Face:
         guard_interrupts(current().notebook.children)
         self.curtain.budget.refill()
         if self.bar is not None:
-            header = self.ip.get_parent().get("header", {})
-            self.bar.enter_cell(getattr(info, "cell_id", None), header.get("msg_id"))
+            self._enter_cell(self.bar)
         if self.panel is not None:
             self.panel.find_home()
         self.prepare(info.raw_cell or "")

@@ -99,6 +99,17 @@ def test_a_restart_in_an_included_notebook_goes_on_inside_it(open_notebook: Any,
     expect(notebook.cells.nth(2).locator(".jp-OutputArea-output")).to_have_text("True\n", timeout=90_000)
 
 
+def test_a_cell_whose_reply_is_late_is_not_run_again_after_a_restart(open_notebook: Any) -> None:
+    notebook = open_notebook(
+        ["%load_ext dbutils_local\nleft = 1", "dbutils.library.restartPython()", "print('left' in globals())"]
+    )
+    notebook.run(0)
+    notebook.page.evaluate("document.querySelector('.jp-Notebook .jp-Cell .jp-InputPrompt').textContent = '[*]:'")
+    notebook.start(1)
+    notebook.start(2)
+    expect(notebook.cells.nth(2).locator(".jp-OutputArea-output")).to_have_text("False\n", timeout=90_000)
+
+
 def test_a_change_runs_the_cells_that_read_the_widget_and_no_sql(open_notebook: Any) -> None:
     notebook = open_notebook(
         [

@@ -147,8 +147,8 @@
 
     // A cell whose reply has not come yet looks as if it waited: those the kernel has begun are not run again.
     async restart({ cell, begun, code, again }) {
-      const asked = other => other.outputArea?.future?.msg.header.msg_id;
-      const rest = this.waiting().filter(other => other.model.id !== cell && !begun.includes(asked(other)));
+      const isBegun = ({ outputArea }) => !outputArea.future || begun.includes(outputArea.future.msg.header.msg_id);
+      const rest = this.waiting().filter(other => other.model.id !== cell && !isBegun(other));
       if (again) rest.unshift(...this.cells(other => other.model.id === cell));
       const session = this.panel.sessionContext;
       await session.restartKernel();
