@@ -7,7 +7,6 @@ only what would end the application for the others, or start a second one, does 
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import logging
@@ -19,7 +18,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +30,7 @@ from dbutils_local.kernels.environment import Birth
 from dbutils_local.kernels.forkserver import ForkServer
 from dbutils_local.kernels.kernel import KernelFailed
 from dbutils_local.settings import Settings
-from dbutils_local.spark import jvm
+from dbutils_local.spark import jvm, limits
 from dbutils_local.spark.host import Wanted
 from dbutils_local.spark.sharing import CANCEL
 
@@ -205,7 +204,7 @@ def _moved_in(loan: Loan) -> Loan:
     _watch(gateway._gateway_client, loan)
     SparkContext._ensure_initialized(gateway=gateway)
     loan.first = SparkSession._get_j_spark_session_class(gateway.jvm).active()
-    _limit_pyspark()
+    limits.lay(lambda: _loan)
     return loan
 
 
@@ -289,63 +288,3 @@ def _worker_program(folder: Path, scratch: Path, python: str) -> str:
     path.write_text(f'#!/bin/sh\ncd {shlex.quote(str(folder))} && exec {shlex.quote(python)} "$@"\n', "utf-8")
     path.chmod(0o700)
     return str(path)
-
-
-# --- what PySpark does less of --------------------------------------------------------------------------------------
-
-_MARK: Final = "_dbutils_local_limited"
-
-
-def _limit_pyspark() -> None:
-    """Wrap, once a process, the methods that begin or end the application; without a loan they are as they were."""
-    from pyspark import SparkContext
-    from pyspark.sql import SparkSession
-
-    _around(SparkContext, "_initialize_context", _initialize_context)
-    _around(SparkContext, "stop", _stop)
-    _around(SparkSession, "__init__", _new_session)
-    for name in ("addFile", "addPyFile", "addArchive"):
-        _around(SparkContext, name, _add_file)
-
-
-def _around(kind: type, name: str, around: Callable[..., Any]) -> None:
-    original = getattr(kind, name)
-    if hasattr(original, _MARK):
-        return
-
-    @functools.wraps(original)
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return original(self, *args, **kwargs) if _loan is None else around(_loan, original, self, *args, **kwargs)
-
-    setattr(method, _MARK, True)
-    setattr(kind, name, method)
-
-
-def _initialize_context(loan: Loan, original: Callable[..., Any], context: Any, conf: Any) -> Any:
-    return context._jvm.JavaSparkContext.fromSparkContext(loan.first.sparkContext())
-
-
-def _stop(loan: Loan, original: Callable[..., Any], context: Any) -> None:
-    """Only this process lets go of the application."""
-    if context._jsc is not None:
-        loan.cancel()
-        context._jsc = None
-    original(context)
-
-
-def _new_session(
-    loan: Loan,
-    original: Callable[..., None],
-    session: Any,
-    sparkContext: Any,
-    jsparkSession: Any = None,
-    options: Mapping[str, Any] | None = None,
-) -> None:
-    """A session that PySpark makes of nothing would be the application's default one, which is somebody else's."""
-    original(session, sparkContext, jsparkSession or loan.session(), dict(options or {}))
-
-
-def _add_file(loan: Loan, original: Callable[..., Any], context: Any, path: str, *args: Any, **kwargs: Any) -> Any:
-    """The JVM stands in another folder."""
-    there = os.path.abspath(path) if "://" not in path and os.path.exists(path) else path
-    return original(context, there, *args, **kwargs)

@@ -294,8 +294,9 @@ def _named(tokens: Sequence[Token], index: int, length: int, means: Means) -> st
     if length == 1:
         return _alone(tokens, index, before, names)
     if length == 2 and parts[0].lower() in _FILE_FORMATS and tokens[index + 2].text.startswith("`"):
-        form = "parquet" if parts[0].lower() == "delta" and not means.delta else parts[0]
-        return f"{form}.`{(means.shown or means.local)(parts[1])}`"
+        if not means.delta and (parts[0].lower() == "delta" or tokens[0].word == "CONVERT"):
+            return None  # a table by its folder: not Spark's to open
+        return f"{parts[0]}.`{(means.shown or means.local)(parts[1])}`"
     if _is_schema_place(before, tokens):
         return quoted(names.schema(parts[0], parts[1])) if length == 2 and names.knows(parts[0]) else None
     if length >= 3 and names.knows(parts[0]):

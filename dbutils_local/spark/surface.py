@@ -102,7 +102,7 @@ class Surface:
         self._numbers = itertools.count(1)
         self.tables: Delta | None = None
         if not self.delta:
-            self.tables = Delta(Tables(spark, settings.home, lambda: self.warehouse, self.local), self.tell)
+            self.tables = Delta(Tables(spark, settings.home, lambda: self.warehouse, self.local), self.tell, self.shown)
         self._knows_dbfs = spark.conf.get(DBFS, None) is not None
 
     @property
@@ -140,6 +140,8 @@ class Surface:
     def publish(self) -> None:
         """Tell other sessions what this one did."""
         self.warehouse.publish()
+        if self.tables is not None:
+            self.tables.tables.up_to_date()
 
     def dotted(self, name: str) -> str:
         """A table's name, as Python code passes it, as Spark knows it."""
@@ -191,7 +193,7 @@ class Surface:
             return self._own(step)
         frames = [self._one(session, run, one, args) for one in step.texts]
         if step.changes:
-            self.warehouse.publish()
+            self.publish()
         return frames[-1]
 
     def _filled(self, text: str, run: Callable[..., Any], args: Any) -> str:
@@ -385,6 +387,7 @@ def _wrap_all() -> None:
     _wrap(DataStreamWriter, ["foreachBatch", "foreach"], readwrite.around_sink)
     _wrap(DataStreamWriter, ["start"], _around_stream_start)
     _wrap(DataStreamWriter, ["toTable"], _around_stream_to_table)
+    setattr(DataStreamWriter, "table", DataStreamWriter.toTable)  # noqa: B010 its old name, which Databricks has kept
     kinds: list[type] = [DataFrameReader, DataFrameWriter, DataFrameWriterV2, DataStreamReader, DataStreamWriter]
     for kind in kinds:
         _wrap(kind, ["format"], readwrite.around_format)

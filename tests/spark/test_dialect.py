@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from dbutils_local.errors import NotSupportedHere
 from dbutils_local.spark.dialect import Act, Means, Names, plan, rewritten
 
 MAIN = Means(Names("main", frozenset({"main", "dev"})), local=lambda path: f"/local{path}")
@@ -62,7 +61,6 @@ def test_in_another_catalog_two_part_names_are_its_own(text: str, expected: str)
         ("SHOW CATALOGS", Act.SHOW_CATALOGS, ""),
         ("SHOW SCHEMAS IN dev", Act.SHOW_SCHEMAS, "dev"),
         ("CREATE VOLUME IF NOT EXISTS s.v", Act.MAKE_FOLDER, "/Volumes/main/s/v"),
-        ("OPTIMIZE t", Act.NOTHING, ""),
         ("GRANT SELECT ON t TO u", Act.NOTHING, ""),
     ],
 )
@@ -75,67 +73,30 @@ def test_statements_only_databricks_has_are_acts_of_our_own(text: str, act: Act,
 @pytest.mark.parametrize(
     ("text", "texts"),
     [
-        ("CREATE TABLE t (a INT) USING DELTA", ("CREATE TABLE t (a INT) USING PARQUET",)),
+        ("CREATE TABLE t (a INT) USING DELTA", ("CREATE TABLE t (a INT) USING DELTA",)),
+        ("CREATE OR REPLACE TABLE s.t AS SELECT 1 AS a", ("CREATE OR REPLACE TABLE s.t AS SELECT 1 AS a",)),
         (
-            "CREATE TABLE t (a INT, d DATE) USING DELTA PARTITIONED BY (d)",
-            ("CREATE TABLE t (a INT, d DATE) USING PARQUET ",),
+            "CREATE OR REPLACE TABLE s.t (a INT) USING csv",
+            ("DROP TABLE IF EXISTS s.t", "CREATE TABLE s.t (a INT) USING csv"),
         ),
-        ("CREATE TABLE t (a INT) CLUSTER BY AUTO", ("CREATE TABLE t (a INT) ",)),
         (
-            "CREATE TABLE t (a INT) USING CSV PARTITIONED BY (a)",
-            ("CREATE TABLE t (a INT) USING CSV PARTITIONED BY (a)",),
-        ),
-        ("CREATE OR REPLACE TABLE s.t (a INT)", ("DROP TABLE IF EXISTS s.t", "CREATE TABLE s.t (a INT)")),
-        (
-            "CREATE OR REPLACE TABLE s.t AS SELECT 1 AS a",
+            "CREATE OR REPLACE TABLE s.t USING csv AS SELECT 1 AS a",
             (
                 "DROP TABLE IF EXISTS s.t__new",
-                "CREATE TABLE s.t__new AS SELECT 1 AS a",
+                "CREATE TABLE s.t__new USING csv AS SELECT 1 AS a",
                 "DROP TABLE IF EXISTS s.t",
                 "ALTER TABLE s.t__new RENAME TO s.t",
             ),
         ),
         ("CREATE OR REPLACE VIEW v AS SELECT 1", ("CREATE OR REPLACE VIEW v AS SELECT 1",)),
+        ("DELETE FROM delta.`/x`", ("DELETE FROM delta.`/x`",)),
     ],
 )
-def test_parquet_stands_for_delta(text: str, texts: tuple[str, ...]) -> None:
+def test_delta_tables_are_left_to_those_who_keep_them(text: str, texts: tuple[str, ...]) -> None:
     assert plan(text, MAIN).texts == texts
-
-
-def test_the_substitution_is_told_and_real_delta_is_left_alone() -> None:
-    assert "Parquet" in plan("CREATE TABLE t (a INT)", MAIN).notices[0]
-    with_delta = Means(delta=True)
-    for text in (
-        "CREATE TABLE t (a INT) USING DELTA PARTITIONED BY (a)",
-        "MERGE INTO t USING s ON true WHEN MATCHED THEN DELETE",
-        "OPTIMIZE t",
-    ):
-        assert plan(text, with_delta).texts == (text,)
-        assert not plan(text, with_delta).notices
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "DESCRIBE HISTORY t",
-        "DESCRIBE DETAIL t",
-        "SELECT * FROM t VERSION AS OF 1",
-        "RESTORE TABLE t TO VERSION AS OF 1",
-        "COPY INTO t FROM '/x' FILEFORMAT = CSV",
-        "CREATE TABLE t SHALLOW CLONE s",
-    ],
-)
-def test_what_needs_delta_is_refused_by_name(text: str) -> None:
-    with pytest.raises(NotSupportedHere, match="is not done by local Spark"):
-        plan(text, MAIN)
-
-
-@pytest.mark.parametrize(
-    "text", ["MERGE INTO s.t USING s ON t.a = s.a WHEN MATCHED THEN DELETE", "UPDATE s.t SET a = 1", "DELETE FROM s.t"]
-)
-def test_changes_of_rows_are_done_by_us_without_delta_and_by_delta_with_it(text: str) -> None:
-    assert (plan(text, MAIN).act, plan(text, MAIN).changes) == (Act.CHANGE_ROWS, True)
-    assert plan(text, Means(delta=True)).act is Act.RUN
+    assert plan("CREATE OR REPLACE TABLE t USING csv", Means(delta=True)).texts == (
+        "CREATE OR REPLACE TABLE t USING csv",
+    )
 
 
 def test_reading_changes_nothing_for_others() -> None:

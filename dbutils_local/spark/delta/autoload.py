@@ -67,11 +67,11 @@ def load(delta: Delta, reader: Any, path: str) -> Any:
     if form.lower() not in _FORMATS:
         raise UserError(f"cloudFiles.format is {form!r}; it must be one of {', '.join(_FORMATS)}")
     given = reader.__dict__.get("_dbutils_local_schema")
-    spark, place = reader._spark, delta.tables.local(path)
+    spark, place = reader._spark, delta.shown(path)
     passed = {key: value for key, value in options.items() if not key.startswith(_PREFIX) and key != "path"}
     if form.lower() == "csv":
         passed.setdefault("header", "true")  # as Auto Loader takes it
-    schema = json.loads(given) if given else _schema(delta, spark, place, form, asked, passed)
+    schema = json.loads(given) if given else _schema(delta, spark, delta.tables.local(path), form, asked, passed)
     source = spark._jsparkSession.readStream().format(form).schema(delta.tables.struct(json.dumps(schema)))
     for key, value in passed.items():
         source = source.option(_letters(key), value)

@@ -34,8 +34,9 @@ class Asked:
 class Delta:
     """The Delta tables of one Spark session that has no Delta of its own."""
 
-    def __init__(self, tables: Tables, tell: Callable[[str], None]) -> None:
+    def __init__(self, tables: Tables, tell: Callable[[str], None], shown: Callable[[str], str]) -> None:
         self.tables = tables
+        self.shown = shown  # a path of files that are read, as Spark then says it
         self.tell = tell
         self.writer = Writer(tables, self.setting)
 
@@ -209,8 +210,8 @@ class Delta:
         if exists and not statement.replace:
             what = statement.table.name or statement.location
             raise analysis(
-                f"[TABLE_OR_VIEW_ALREADY_EXISTS] Cannot create table or view {what} because it already exists. Choose a "
-                "different name, drop or replace the existing object, or add the IF NOT EXISTS clause to tolerate "
+                f"[TABLE_OR_VIEW_ALREADY_EXISTS] Cannot create table or view {what} because it already exists. Choose "
+                "a different name, drop or replace the existing object, or add the IF NOT EXISTS clause to tolerate "
                 "pre-existing objects. SQLSTATE: 42P07"
             )
         if statement.must_exist and not exists:

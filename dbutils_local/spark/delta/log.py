@@ -317,7 +317,8 @@ class Log:
         return [self._entry(version) for version in (versions if limit is None else versions[:limit])]
 
     def _entry(self, version: int) -> Entry:
-        info = next((action["commitInfo"] for action in self._actions(version) if "commitInfo" in action), {})
+        told = (action["commitInfo"] for action in self._actions(version) if "commitInfo" in action)
+        info: dict[str, Any] = next(told, {})
         at = info.get("timestamp") or self._file(version).stat().st_mtime_ns // 1_000_000
         return Entry(version, at, info)
 

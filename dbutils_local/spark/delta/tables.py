@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -48,12 +47,12 @@ class Tables:
         self.spark = spark
         self.live = LiveFolders(home / "spark-live")
         self.local = local
-        self._warehouse_folder = home / "spark-warehouse"
         self._warehouse = warehouse
         self._logs: dict[Path, Log] = {}
-        self._indexes: dict[Path, deque[Any]] = {}
+        self._indexes: dict[Path, dict[int, Any]] = {}
         self._stamps: dict[Path, int] = {}
         self._others_seen = -1
+        self._names: dict[Path, tuple[str, str]] = {}  # the last name a table was asked for by
 
     # --- finding ---
 
@@ -73,7 +72,11 @@ class Tables:
         schema, table = found
         place = self.location(schema, table)
         folder = self.live.table(place) if place is not None else None
-        return None if folder is None else self._of(folder, (schema, table))
+        if folder is None:
+            return None
+        self._names[folder] = (schema, table)
+        self._stamps.setdefault(folder, _changed(folder))
+        return self._of(folder, (schema, table))
 
     def entry(self, name: str) -> tuple[str, str] | None:
         """Schema and name of a table or view in Spark's catalog, None where there is none or a temporary view."""
@@ -221,8 +224,7 @@ class Tables:
 
     def follow(self, table: Table, frame: Any) -> None:
         """Keep in mind that a frame reads the table: as on Databricks it shows what later changes leave."""
-        kept = self._indexes.setdefault(table.folder, deque(maxlen=_KEPT_FRAMES))
-        kept.extend(_file_indexes(frame))
+        self._follow(table.folder, _file_indexes(frame))
 
     def _follow_cached(self, table: Table) -> None:
         """Frames made by name share the list of files that Spark's catalog keeps for the table."""
@@ -231,52 +233,61 @@ class Tables:
         name = self.spark._jvm.org.apache.spark.sql.catalyst.QualifiedTableName("spark_catalog", *table.name)
         plan = self.spark._jsparkSession.sessionState().catalog().getCachedTable(name)
         if plan is not None and plan.getClass().getSimpleName() == "LogicalRelation":
-            kept = self._indexes.setdefault(table.folder, deque(maxlen=_KEPT_FRAMES))
-            index = plan.relation().location()
-            if index not in kept:
-                kept.append(index)
+            self._follow(table.folder, [plan.relation().location()])
+
+    def _follow(self, folder: Path, indexes: list[Any]) -> None:
+        """Lists of one folder are equal for Java; each has to be told."""
+        kept = self._indexes.setdefault(folder, {})
+        identity = self.spark._jvm.java.lang.System.identityHashCode
+        kept.update({identity(index): index for index in indexes})
+        for old in list(kept)[:-_KEPT_FRAMES]:
+            del kept[old]
 
     def refresh(self, folder: Path) -> None:
         """Let frames made earlier look at the table's files anew."""
         live = self.live.of(folder)
-        for index in self._indexes.get(folder, ()):
+        for index in self._indexes.get(folder, {}).values():
             with suppress(Exception):  # a frame of a session that is gone
                 index.refresh()
         self.spark._jsparkSession.sharedState().cacheManager().recacheByPath(self.spark._jsparkSession, str(live))
         self._stamp(folder)
 
     def look(self) -> None:
-        """Show what others committed: programs that write Delta tables themselves, or writers that were cut off."""
-        manifest = self.warehouse.seen_rows
-        if manifest != self._others_seen:
-            self._others_seen = manifest
+        """Show what others committed: other sessions, programs that write Delta tables, writers that were cut off."""
+        if self.warehouse.seen_rows != self._others_seen:
+            self.up_to_date()
             for name in self.warehouse.tables_below(self.live.root):
                 table = self.named(name)
                 if table is not None:
                     self._look_at(table)
             for folder in list(self._indexes):
                 self.refresh(folder)
-            return
         for folder, stamp in list(self._stamps.items()):
             if _changed(folder) != stamp:
-                self._look_at(self._of(folder))
-                self.refresh(folder)
+                self._look_at(self._of(folder, self._names.get(folder)))
+
+    def up_to_date(self) -> None:
+        """Nothing that was published so far is news to this session."""
+        self._others_seen = self.warehouse.seen_rows
 
     def _look_at(self, table: Table) -> None:
         self._stamp(table.folder)
-        if table.log.latest() >= 0:
-            self._show(table, table.log.snapshot())
+        if table.log.latest() >= 0 and self._show(table, table.log.snapshot()):
+            self._follow_cached(table)
+            self.refresh(table.folder)
 
     def _stamp(self, folder: Path) -> None:
-        if not folder.is_relative_to(self._warehouse_folder):
-            self._stamps[folder] = _changed(folder)
+        self._stamps[folder] = _changed(folder)
 
-    def _show(self, table: Table, snapshot: Snapshot) -> None:
+    def _show(self, table: Table, snapshot: Snapshot) -> bool:
+        """Bring the live folder up to date; whether it was not."""
         _refuse_layout(table, snapshot)
         if snapshot.is_whole:
-            self.live.show(table.folder, snapshot)
-        elif self.live.shown(table.folder) != mark_of(snapshot):
-            self._show_copied(table, snapshot)
+            return self.live.show(table.folder, snapshot)
+        if self.live.shown(table.folder) == mark_of(snapshot):
+            return False
+        self._show_copied(table, snapshot)
+        return True
 
     def _show_copied(self, table: Table, snapshot: Snapshot) -> None:
         """Files that do not hold their partition columns are written anew for the live folder, with them."""
@@ -306,6 +317,8 @@ class Tables:
         self.spark._jsparkSession.sql(text)
         if managed:
             self.warehouse.manage(schema, short)
+        self._names[table.folder] = name
+        self._stamp(table.folder)
 
     def forget(self, table: Table) -> None:
         """What goes with a table that is dropped from the catalog and was managed."""
