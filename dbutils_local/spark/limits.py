@@ -1,4 +1,4 @@
-"""What PySpark does less of on a borrowed JVM: it neither ends the application for the others nor starts a second one."""
+"""What PySpark does less of on a borrowed JVM: it neither ends the application for others nor starts a second one."""
 
 from __future__ import annotations
 
