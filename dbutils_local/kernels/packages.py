@@ -18,6 +18,8 @@ from dbutils_local.kernels.kernel import KernelRequest
 
 _FOLDER = "packages"  # beside the birth file, and like it thrown away after the notebook
 _NAMES = ("python", "python3")
+# What installers say is kept in the executed notebook: no colours, and no bars drawn over and over.
+_PLAIN = {"PIP_NO_COLOR": "1", "PIP_PROGRESS_BAR": "off", "UV_NO_PROGRESS": "1"}
 # A command line that changes what is installed.
 _CHANGE = re.compile(r"\b(?:pip3?|uv)\b[^\n;|&]*\b(?:install|uninstall|add|remove|sync)\b")
 
@@ -77,6 +79,8 @@ def enter(folder: Path) -> None:
     sys.path[:] = [*before[:place], *added, *before[place:]]
     sys.executable = str(python_in(folder))
     os.environ["PATH"] = _before(os.environ, folder)
+    for name, value in _PLAIN.items():
+        os.environ.setdefault(name, value)
 
 
 def after_restart(request: KernelRequest) -> KernelRequest:

@@ -65,6 +65,11 @@ def test_what_the_shells_pip_installs_is_the_notebooks_own_too(run_cells: RunCel
     assert "installed True" in printed(run)
 
 
+def test_what_installers_say_is_for_reading_later(run_cells: RunCells, wheel: Path) -> None:
+    run = run_cells(_install(wheel), "import os; print(os.environ['PIP_PROGRESS_BAR'])", extensions=None)
+    assert printed(run).endswith("off\n")
+
+
 def test_what_a_notebook_installs_is_kept_over_a_restart(run_cells: RunCells, wheel: Path) -> None:
     run = run_cells(_install(wheel) + "\ndbutils.library.restartPython()", SHOWS, extensions=None)
     assert run.failure is None
