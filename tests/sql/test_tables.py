@@ -428,3 +428,16 @@ def test_a_field_of_an_array_of_structs_is_the_array_of_the_fields(rows: Callabl
         ("A", Decimal("3.500000")),
         ("B", Decimal("6.666667")),
     ]
+
+
+def test_the_stars_of_a_merge_take_the_target_columns_by_name(rows: Callable[..., Rows]) -> None:
+    rows(
+        "CREATE TABLE t (id INT, name STRING, value DOUBLE); INSERT INTO t VALUES (1, 'a', 1.0), (2 INT, 'b' name, 2.0);"
+        "CREATE TEMP VIEW u(type, value, id, name) AS VALUES ('update', 9.5, 2, 'B'), ('insert', 3.5, 3, 'c')"
+    )
+    merge = (
+        "MERGE INTO t USING u ON t.id = u.id WHEN MATCHED AND u.type = 'update' THEN UPDATE SET * "
+        "WHEN NOT MATCHED AND u.type = 'insert' THEN INSERT *"
+    )
+    assert rows(merge) == [(2, 1, 0, 1)]
+    assert rows("SELECT * FROM t ORDER BY id") == [(1, "a", 1.0), (2, "B", 9.5), (3, "c", 3.5)]

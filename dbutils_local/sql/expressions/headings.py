@@ -59,6 +59,9 @@ def _named(item: Any) -> Any:
 
 def _name_values(values: Any) -> None:
     """VALUES without column names has col1, col2, ... on Databricks."""
+    for row in values.expressions:
+        if isinstance(row, exp.Tuple):  # names inside a row are allowed, and mean nothing
+            row.set("expressions", [item.unalias() for item in row.expressions])
     if isinstance(values.parent, exp.Insert | exp.Merge) or not values.expressions:
         return
     first = values.expressions[0]

@@ -8,7 +8,8 @@ from sqlglot import exp
 
 from dbutils_local.errors import NotSupportedHere
 from dbutils_local.sql.expressions.text import render
-from dbutils_local.sql.names import ident
+from dbutils_local.sql.names import ident, place
+from dbutils_local.sql.sources.tables import parts_of
 from dbutils_local.sql.statements.adapted import adapted, query_text
 from dbutils_local.sql.statements.request import Request
 from dbutils_local.sql.steps import Change, Count, Step
@@ -142,6 +143,7 @@ def merge(tree: Any, request: Request) -> Step:
         raise NotSupportedHere(
             "MERGE WITH SCHEMA EVOLUTION is not done by the embedded SQL engine: ALTER TABLE ... ADD COLUMN first"
         )
+    _spell_stars_out(tree, request)
     for when in tree.find_all(exp.When):
         then = when.args.get("then")
         if isinstance(then, exp.Update):
@@ -156,6 +158,24 @@ def merge(tree: Any, request: Request) -> Step:
     adjusted = adapted(tree, request.scope)
     checks = ((_many_matches(adjusted), _MANY),) if _may_conflict(adjusted) else ()
     return Change((f"{render(adjusted)} RETURNING merge_action",), Count.MERGED, checks=checks)
+
+
+def _spell_stars_out(tree: Any, request: Request) -> None:
+    """UPDATE SET * and INSERT * take the target's columns from the source by name; what else it has is left out."""
+    columns = [column.name for column in request.scope.columns_of(place(parts_of(tree.this), request.scope))]
+    source = tree.args["using"].alias_or_name
+    values = [exp.column(exp.to_identifier(name, quoted=True), table=source) for name in columns]
+    named = [exp.to_identifier(name, quoted=True) for name in columns]
+    for when in tree.find_all(exp.When) if columns else ():
+        then = when.args.get("then")
+        if isinstance(then, exp.Update) and any(isinstance(item, exp.Star) for item in then.expressions):
+            pairs = zip(named, values, strict=True)
+            then.set(
+                "expressions", [exp.EQ(this=exp.column(name.copy()), expression=value.copy()) for name, value in pairs]
+            )
+        if isinstance(then, exp.Insert) and isinstance(then.this, exp.Star):
+            then.set("this", exp.Tuple(expressions=[exp.column(name.copy()) for name in named]))
+            then.set("expression", exp.Tuple(expressions=[value.copy() for value in values]))
 
 
 def _may_conflict(tree: Any) -> bool:
