@@ -432,7 +432,8 @@ def test_a_field_of_an_array_of_structs_is_the_array_of_the_fields(rows: Callabl
 
 def test_the_stars_of_a_merge_take_the_target_columns_by_name(rows: Callable[..., Rows]) -> None:
     rows(
-        "CREATE TABLE t (id INT, name STRING, value DOUBLE); INSERT INTO t VALUES (1, 'a', 1.0), (2 INT, 'b' name, 2.0);"
+        "CREATE TABLE t (id INT, name STRING, value DOUBLE);"
+        "INSERT INTO t VALUES (1, 'a', 1.0), (2 INT, 'b' name, 2.0);"
         "CREATE TEMP VIEW u(type, value, id, name) AS VALUES ('update', 9.5, 2, 'B'), ('insert', 3.5, 3, 'c')"
     )
     merge = (
