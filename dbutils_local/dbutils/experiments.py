@@ -27,15 +27,19 @@ def adapt_tracking(module: ModuleType) -> None:
     names["DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH"] = str(_folder() / "mlruns")
     if "_get_default_tracking_uri" in names:
         names["_get_default_tracking_uri"] = _database
-    for name in ("get_tracking_uri", "_resolve_tracking_uri"):
-        names[name] = _kept_here(names[name])
+    _keep_here(names, "get_tracking_uri", "_resolve_tracking_uri")
 
 
 def adapt_registry(module: ModuleType) -> None:
     """Where models are registered: with the runs, when Databricks is named."""
-    names: dict[str, Any] = vars(module)
-    for name in ("get_registry_uri", "_resolve_registry_uri"):
-        names[name] = _kept_here(names[name])
+    _keep_here(vars(module), "get_registry_uri", "_resolve_registry_uri")
+
+
+def _keep_here(names: dict[str, Any], *functions: str) -> None:
+    """Change those of the functions that this MLflow has."""
+    for name in functions:
+        if name in names:
+            names[name] = _kept_here(names[name])
 
 
 def _kept_here(asked: Callable[..., Any]) -> Callable[..., Any]:

@@ -90,6 +90,14 @@ def test_a_workspace_the_user_has_stays(installed: Path) -> None:
     assert (said.stdout.strip(), said.stderr) == ("databricks", "")
 
 
+def test_an_mlflow_without_those_functions_is_left_as_it_is(installed: Path) -> None:
+    (installed / "mlflow/tracking/_tracking_service/utils.py").write_text(
+        "def get_tracking_uri(): return 'databricks'\n"
+    )
+    (installed / "mlflow/tracking/_model_registry/utils.py").write_text("")
+    assert ask(installed, "print(runs.get_tracking_uri())").stdout.strip() == store(installed)
+
+
 def test_what_is_adapted_still_shows_its_source(installed: Path) -> None:
     said = ask(installed, "import inspect; print('_resolve_tracking_uri' in inspect.getsource(runs))")
     assert said.stdout.strip() == "True"
