@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -144,6 +145,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setattr(sys, "path", list(sys.path))
     handle.renew()
+    on_interrupt = signal.getsignal(signal.SIGINT)  # a cell puts a guard in its place
     ip = InteractiveShell.instance(user_module=types.ModuleType("__main__"))
     ip.history_manager.enabled = False
     ip.extension_manager.load_extension("dbutils_local")
@@ -151,3 +153,4 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     ip.extension_manager.unload_extension("dbutils_local")
     ip.history_manager.end_session()
     InteractiveShell.clear_instance()
+    signal.signal(signal.SIGINT, on_interrupt)
