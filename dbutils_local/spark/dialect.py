@@ -48,10 +48,11 @@ class Names:
 
     def dotted(self, name: str) -> str:
         """`table` for a name as Python code passes it: `catalog.schema.table`, with backticks where needed."""
-        parts = [bare(token.text) for token in code(name) if token.text != "."]
-        if re.search(r"[/:]", name) or len(parts) < 2:
+        table, mark, version = name.partition("@")
+        parts = [bare(token.text) for token in code(table) if token.text != "."]
+        if re.search(r"[/:]", table) or len(parts) < 2:
             return name
-        return ".".join(quoted(part) for part in self.table(parts))
+        return ".".join(quoted(part) for part in self.table(parts)) + mark + version
 
 
 def quoted(name: str) -> str:

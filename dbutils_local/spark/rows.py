@@ -16,7 +16,7 @@ Run = Callable[[str], Any]
 """Spark's own `sql`: text in, frame out."""
 
 Put = Callable[[Any, Mapping["Action", int]], None]
-"""Takes a table's rows as they are to be, and what became of how many."""
+"""Takes a table's rows as they are to be, None where they stay as they are, and what became of how many."""
 
 _TARGET: Final = "dbutils_local_target"
 _SOURCE: Final = "dbutils_local_source"
@@ -138,8 +138,7 @@ def carry_out(
         try:
             _refuse_multiple_matches(run, change)
             counts = _counts(run, change)
-            if sum(counts.values()):
-                put(run(result(change, columns)), counts)
+            put(run(result(change, columns)) if sum(counts.values()) else None, counts)
         finally:
             for view in (_TARGET, _SOURCE, _STAGED):
                 spark.catalog.dropTempView(view)

@@ -372,6 +372,7 @@ def _wrap_all() -> None:
     _wrap(DataFrameWriter, ["saveAsTable"], _writing_table(readwrite.around_save_as_table))
     _wrap(DataFrameWriter, ["insertInto"], _writing_table(readwrite.around_insert_into))
     _wrap(DataFrame, ["writeTo"], readwrite.around_write_to)
+    _wrap(DataFrame, ["collect", "toPandas", "toArrow"], readwrite.around_collect)
     _wrap(DataFrameWriterV2, ["using"], readwrite.around_using)
     _wrap(DataFrameWriterV2, ["tableProperty"], readwrite.around_property)
     _wrap(DataFrameWriterV2, ["partitionedBy"], readwrite.around_partition)

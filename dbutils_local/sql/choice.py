@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -22,6 +23,9 @@ from dbutils_local.settings import PREFIX, Settings
 
 VARIABLE: Final = f"{PREFIX}SQL_ENGINE"
 _NAMES: Final = frozenset({"spark", "sc", "sqlContext", "sql", "table"})
+_OF_VERSIONS: Final = re.compile(
+    r"(?i)\b(desc(ribe)?\s+(history|detail)|(version|timestamp)\s+as\s+of|restore\s+table|(shallow|deep)\s+clone)\b"
+)
 _NOT_THEIRS: Final = frozenset({"node_modules", "site-packages", "__pycache__"})
 _FEW: Final = 2_000  # folder entries looked at: a start in a home folder must not read all of it
 
@@ -84,7 +88,7 @@ def needs_spark(files: Iterable[Path], root: Path) -> bool:
         found = _facts(path)
         if found is None:
             continue
-        if _uses_spark(found):
+        if _uses_spark(found) or (_runs_sql(found) and _asks_for_versions(path) and _spark_starts()):
             return True
         waiting += _reached(found, path, root)
     return False
@@ -101,6 +105,14 @@ def _uses_spark(found: Facts) -> bool:
     read = {use.name for use in found.globals_read} - found.names_made
     imported = "databricks" in found.modules and "spark" in found.names_made  # from databricks.sdk.runtime
     return bool(read & _NAMES) or bool(found.modules & {"pyspark", "delta"}) or imported
+
+
+def _asks_for_versions(path: Path) -> bool:
+    """Whether the text of a notebook names what tables of the embedded engine have not: versions of themselves."""
+    try:
+        return _OF_VERSIONS.search(path.read_text("utf-8", "replace")) is not None
+    except OSError:
+        return False
 
 
 def _reached(found: Facts, path: Path, root: Path) -> Iterator[Path]:

@@ -121,7 +121,7 @@ class TestOnSpark:
             DeltaTable.forName(spark, "nothing_to_change")
 
     def test_what_is_not_done_is_refused_by_name(self, spark: Any, made: Callable[[str], DeltaTable]) -> None:
-        with pytest.raises(NotSupportedHere, match="DeltaTable.dropFeatureSupport"):
+        with pytest.raises(NotSupportedHere, match=r"DeltaTable\.dropFeatureSupport"):
             made("/delta/api/refused").dropFeatureSupport("x")
 
     def rows(self, table: DeltaTable) -> list[tuple[Any, ...]]:

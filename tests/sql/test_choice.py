@@ -99,3 +99,11 @@ def test_without_java_sql_stays_on_the_embedded_engine(tmp_path: Path, monkeypat
 def java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where a JDK would be."""
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
+
+
+@pytest.mark.parametrize(
+    "words", ["DESCRIBE HISTORY t", "SELECT * FROM t VERSION AS OF 1", "create table u shallow clone t"]
+)
+def test_sql_that_asks_for_versions_of_tables_goes_to_spark(tmp_path: Path, java: None, words: str) -> None:
+    notebook = _write(tmp_path / "a.py", HEADER + f"# MAGIC %sql\n# MAGIC {words}\n")
+    assert needs_spark([notebook], tmp_path)

@@ -13,7 +13,7 @@ from dbutils_local.spark.delta import statements as said
 from dbutils_local.spark.delta.adoption import adopt_folder, adopt_named
 from dbutils_local.spark.delta.alterations import altered
 from dbutils_local.spark.delta.faults import analysis, as_sparks_own
-from dbutils_local.spark.delta.log import Metadata, Snapshot
+from dbutils_local.spark.delta.log import Commit, Metadata, Snapshot
 from dbutils_local.spark.delta.statements import Ref
 from dbutils_local.spark.delta.tables import Table, Tables, of_uri
 from dbutils_local.spark.delta.writing import Write, Writer, new_metadata
@@ -447,6 +447,11 @@ class Delta:
         return answer
 
     def _put(self, table: Table, read: Snapshot, rows: Any, change: Change, counts: Mapping[Action, int]) -> None:
+        operation, parameters = change.history()
+        if rows is None:
+            # Databricks writes a version for it all the same: code reads from the history what its MERGE did.
+            table.log.commit(Commit(operation, parameters, metrics=change.metrics(counts, 0, 0)), read)
+            return
         known = {name.lower() for name in read.metadata.columns}
         more = [
             {**one, "nullable": True, "metadata": {}}
@@ -455,7 +460,6 @@ class Delta:
         ]
         metadata = read.metadata.with_fields([*read.metadata.fields, *more]) if more else read.metadata
         made = [one["name"] for one in metadata.fields if columns.GENERATED in (one.get("metadata") or {})]
-        operation, parameters = change.history()
         old = sum(one.rows or 0 for one in read.files.values())
         metrics = change.metrics(counts, old, len(read.files))
         self.writer.replace_rows(

@@ -310,11 +310,13 @@ class Tables:
         live = self.live.of(table.folder)
         live.mkdir(parents=True, exist_ok=True)
         full = ".".join(f"`{part}`" for part in name)
-        columns = self.struct(metadata.schema).toDDL() if metadata.fields else ""
+        columns = self.struct(metadata.schema).toDDL() if metadata.fields else "a INT"
         text = f"CREATE TABLE {full} ({columns}) USING parquet LOCATION '{_escaped(spark_path(live))}'"
         if metadata.description:
             text += f" COMMENT '{_escaped(metadata.description)}'"
         self.spark._jsparkSession.sql(text)
+        if not metadata.fields:  # which Spark's grammar has no words for
+            self._external.alterTableDataSchema(schema, short, self.struct(metadata.schema))
         if managed:
             self.warehouse.manage(schema, short)
         self._names[table.folder] = name

@@ -79,7 +79,7 @@ def test_auto_loader_infers_keeps_and_widens_the_schema(spark: Any, spark_home: 
     (folder / "2.json").write_text('{"a": 3, "z": "new"}\n')
     load(**{"cloudFiles.schemaHints": "z STRING"})
     assert spark.table("landed").columns == ["a", "b", "_rescued_data", "z"]
-    assert rows(spark.table("landed")) == [("1", '{"c":2}', None, None), ("3", None, None, "new")]
+    assert rows(spark.table("landed")) == [("1", '{"c": 2}', None, None), ("3", None, None, "new")]
 
 
 def test_what_streams_cannot_do_is_refused_by_name(spark: Any) -> None:

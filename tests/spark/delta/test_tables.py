@@ -240,8 +240,8 @@ class TestByName:
         spark.range(2, 3).writeTo("newer").append()
         from pyspark.sql.functions import col
 
-        spark.range(7, 8).writeTo("newer").overwrite(col("id") < 2)
-        assert sorted(rows(spark.table("newer"))) == [(2,), (7,)]
+        spark.range(1).writeTo("newer").overwrite(col("id") < 2)
+        assert sorted(rows(spark.table("newer"))) == [(0,), (2,)]
         with pytest.raises(Exception, match="TABLE_OR_VIEW_ALREADY_EXISTS"):
             spark.range(1).writeTo("newer").create()
         spark.range(3).write.insertInto("newer", overwrite=True)
