@@ -29,6 +29,14 @@ def divided(macro: str) -> Rewrite:
     return rule
 
 
+def divided_safely(node: Any, _: Scope) -> Any:
+    """try_divide: NULL where the divisor is zero, else the same as a division."""
+    if kind_of(node) == Type.DECIMAL and digits_of(node.expression) is not None:
+        divisor = kept_type(exp.func("nullif", node.expression, exp.Literal.number(0)), node.expression)
+        return _quotient(kept_type(exp.Div(this=node.this, expression=divisor), node)) or node
+    return node
+
+
 def _surely_not_zero(node: Any) -> bool:
     divisor = node.unnest()
     return isinstance(divisor, exp.Literal) and not divisor.is_string and float(divisor.name) != 0

@@ -109,7 +109,7 @@ def _type_of(node: Any, typing: _Typing) -> Any:
         case exp.Subquery():
             selects = getattr(node.this, "selects", [])
             return selects[0].type if len(selects) == 1 else None
-        case exp.Add() | exp.Sub() | exp.Mul() | exp.Div() | exp.Mod() | exp.IntDiv():
+        case exp.Add() | exp.Sub() | exp.Mul() | exp.Div() | exp.SafeDivide() | exp.Mod() | exp.IntDiv():
             return _arithmetic(node)
         case exp.Case():
             branches = [branch.args["true"] for branch in node.args["ifs"]]
@@ -189,7 +189,7 @@ def _arithmetic(node: Any) -> Any:
         return _of_decimals(node)
     if not all(kind in _INTEGERS for kind in kinds):
         return None
-    if isinstance(node, exp.Div):
+    if isinstance(node, exp.Div | exp.SafeDivide):
         return exp.DataType.build("DOUBLE")
     return exp.DataType(this=max(kinds, key=_INTEGERS.index))
 
@@ -206,7 +206,7 @@ def _of_decimals(node: Any) -> Any:
         return None
     (p1, s1), (p2, s2) = left, right
     match node:
-        case exp.Div():
+        case exp.Div() | exp.SafeDivide():
             scale = max(_LEAST_SCALE, s1 + p2 + 1)
             return decimal(*fitted(p1 - s1 + s2 + scale, scale))
         case exp.Mul():

@@ -51,6 +51,7 @@ _RULES: Mapping[type, Rewrite] = {
     exp.IntDiv: arithmetic.divided("dbx_div"),
     exp.Mod: arithmetic.divided("dbx_mod"),
     exp.Mul: arithmetic.combined,
+    exp.SafeDivide: arithmetic.divided_safely,
     exp.SafeAdd: lambda node, _: duck("TRY(:a + :b)", a=node.this, b=node.expression),
     exp.SafeSubtract: lambda node, _: duck("TRY(:a - :b)", a=node.this, b=node.expression),
     exp.SafeMultiply: lambda node, _: duck("TRY(:a * :b)", a=node.this, b=node.expression),
