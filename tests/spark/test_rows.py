@@ -106,3 +106,12 @@ class TestOnSpark:
         finally:
             spark.conf.unset("spark.sql.sources.partitionOverwriteMode")
         assert [tuple(row) for row in spark.table("parted").collect()] == [(2, 2)]
+
+    def test_a_merge_that_finds_nothing_to_do_is_a_version_too(self, spark: Any, table: Callable[[], Any]) -> None:
+        source = "(SELECT 9 AS id, 'z' AS n)"
+        merge = f"MERGE INTO changed AS t USING {source} AS s ON t.id = s.id WHEN NOT MATCHED THEN INSERT *"
+        for inserted in ("1", "0"):
+            spark.sql(merge)
+            told = spark.sql("DESCRIBE HISTORY changed").first()
+            assert (told.operation, told.operationMetrics["numTargetRowsInserted"]) == ("MERGE", inserted)
+        assert table() == [(1, "a"), (2, "b"), (3, None), (9, "z")]

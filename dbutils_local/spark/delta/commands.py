@@ -121,7 +121,8 @@ class Delta:
             case said.Rows():
                 return self._change_rows(text, asked)
             case said.History():
-                return answers.history(asked.session, self.needed(statement.table, "DESCRIBE HISTORY").log.history())
+                table = self.needed(statement.table, "DESCRIBE HISTORY")
+                return answers.history(asked.session, table.log.history(statement.limit))
             case said.Detail():
                 return self._detail(statement.table, asked)
             case said.Drop():
@@ -136,10 +137,10 @@ class Delta:
                 self.convert(statement.table, statement.partition_by)
                 return self._nothing(asked)
             case said.Truncate():
-                table = self.table(statement.table)
-                if table is None:
+                emptied = self.table(statement.table)
+                if emptied is None:
                     return None
-                maintenance.truncate(self.tables, table)
+                maintenance.truncate(self.tables, emptied)
                 return self._nothing(asked)
             case said.Restore():
                 table = self.needed(statement.table, "RESTORE")
@@ -426,7 +427,7 @@ class Delta:
     def _change_rows(self, text: str, asked: Asked) -> Any | None:
         change = read_rows(text)
         ref = said.Reader(change.table).ref()
-        table = self.needed(ref, text.split()[0].upper())
+        table = self.needed(ref, said.Reader(text).tokens[0].word)
         source = None if change.source is None else asked.run(self.resolved(f"SELECT * FROM {change.source}"))
         return self.change(table, change, source, asked)
 
