@@ -1,4 +1,4 @@
-"""dbfs:/, /dbfs, /Volumes, /Workspace, /mnt and cloud URLs as folders of this machine; opens nothing (reference 5.3)."""
+"""dbfs:/, /dbfs, /Volumes, /Workspace, /mnt and cloud URLs as local folders; opens nothing (reference 5.3)."""
 
 from __future__ import annotations
 

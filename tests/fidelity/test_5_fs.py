@@ -82,7 +82,7 @@ def test_5_1_cp_across_file_systems(fs, tmp_path):
 
 def test_5_3_a_cloud_url_is_the_folder_that_stands_in_for_it(fs, tmp_path):
     url = "abfss://raw@lake.dfs.core.windows.net"
-    with pytest.raises(Exception, match="make the folder .*/cloud/abfss/raw@lake.dfs.core.windows.net"):
+    with pytest.raises(Exception, match=r"make the folder .*/cloud/abfss/raw@lake\.dfs\.core\.windows\.net"):
         fs.ls(url)
     (tmp_path / "home/cloud/abfss/raw@lake.dfs.core.windows.net").mkdir(parents=True)
     fs.put(f"{url}/in/a.txt", "alpha")
