@@ -45,6 +45,7 @@ _CLUSTER = {
     "spark.databricks.passthrough.enabled": "false",
 }
 
+_SHOW_TABLES = re.compile(r"(?i)\s*show\s+tables\b")
 _MARK = "_dbutils_local_original"
 _surface: Surface | None = None
 
@@ -194,7 +195,7 @@ class Surface:
         frames = [self._one(session, run, one, args) for one in step.texts]
         if step.changes:
             self.publish()
-        return frames[-1]
+        return self._in_databricks_words(plain, frames[-1])
 
     def _filled(self, text: str, run: Callable[..., Any], args: Any) -> str:
         """The statement with what it says by a value put in as text."""
@@ -233,6 +234,15 @@ class Surface:
             return self._run(run, text, args)
         answer = self.tables.execute(text, Asked(session, lambda one: self._run(run, one, args)))
         return self._run(run, self.tables.resolved(text), args) if answer is None else answer
+
+    def _in_databricks_words(self, text: str, frame: Any) -> Any:
+        """SHOW TABLES with the column `database`, which holds a schema's name without its catalog's."""
+        if not _SHOW_TABLES.match(text) or frame.columns[:1] != ["namespace"]:
+            return frame
+        known = "|".join(sorted(self.names.catalogs))
+        return frame.selectExpr(
+            f"regexp_replace(namespace, '^({known})__', '') AS database", "tableName", "isTemporary"
+        )
 
     def _checked(self, run: Callable[[], Any]) -> Any:
         """Spark's own error, with a sentence of ours where it does not say what stands behind it."""

@@ -125,6 +125,8 @@ class Delta:
                 return answers.history(asked.session, table.log.history(statement.limit))
             case said.Detail():
                 return self._detail(statement.table, asked)
+            case said.Describe():
+                return self._describe(statement, text, asked)
             case said.Drop():
                 return self._drop(statement, text, asked)
             case said.Alter():
@@ -153,6 +155,16 @@ class Delta:
 
     def _nothing(self, asked: Asked) -> Any:
         return answers.answer(asked.session, "result STRING", [])
+
+    def _describe(self, statement: said.Describe, text: str, asked: Asked) -> Any | None:
+        table = self.table(statement.table)
+        if table is None or table.name is None:
+            return None
+        place = said.quoted_value(table.folder.as_uri())
+        told = (
+            f"CASE col_name WHEN 'Provider' THEN 'delta' WHEN 'Location' THEN {place} ELSE data_type END AS data_type"
+        )
+        return asked.run(text).selectExpr("col_name", told, "comment")
 
     def _vacuum(self, statement: said.Vacuum, asked: Asked) -> Any:
         table = self.needed(statement.table, "VACUUM")

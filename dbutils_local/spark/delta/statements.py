@@ -74,11 +74,21 @@ class Rows:
 
 @dataclass(frozen=True)
 class History:
+    """DESCRIBE HISTORY, of the newest `limit` versions."""
+
     table: Ref
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
 class Detail:
+    table: Ref
+
+
+@dataclass(frozen=True)
+class Describe:
+    """DESCRIBE EXTENDED, which Spark answers but for what lies behind the table."""
+
     table: Ref
 
 
@@ -151,8 +161,8 @@ class Copy:
 
 
 Statement = (
-    Create | Insert | Rows | History | Detail | Restore | Optimize | Vacuum | Alter | Show | Drop | Truncate | Convert
-    | Copy
+    Create | Insert | Rows | History | Detail | Describe | Restore | Optimize | Vacuum | Alter | Show | Drop
+    | Truncate | Convert | Copy
 )  # fmt: skip
 
 
@@ -302,7 +312,15 @@ def _read(reader: Reader) -> Statement | None:
             return Rows(reader.text)
         case ["DESCRIBE" | "DESC", "HISTORY" | "DETAIL", *_]:
             reader.at = 2
-            return (History if words[1] == "HISTORY" else Detail)(reader.ref())
+            table = reader.ref()
+            limit = int(reader.next().text) if reader.take("LIMIT") else None
+            return History(table, limit) if words[1] == "HISTORY" else Detail(table)
+        case ["DESCRIBE" | "DESC", "TABLE", "EXTENDED" | "FORMATTED", *_]:
+            reader.at = 3
+            return Describe(reader.plain_ref())
+        case ["DESCRIBE" | "DESC", "EXTENDED" | "FORMATTED", *_]:
+            reader.at = 2
+            return Describe(reader.plain_ref())
         case ["RESTORE", *_]:
             reader.at = 1
             reader.take("TABLE")

@@ -71,6 +71,7 @@ def test_a_table_is_declared_with_all_that_delta_knows_of_columns() -> None:
         ("WITH c AS (SELECT 1) INSERT INTO t SELECT 2", Insert(T, "SELECT 2", before="WITH c AS (SELECT 1) ")),
         ("DELETE FROM t WHERE a = 1", Rows("DELETE FROM t WHERE a = 1")),
         ("DESCRIBE HISTORY '/a/b'", History(Ref(path="/a/b"))),
+        ("DESCRIBE HISTORY t LIMIT 1", History(T, 1)),
         ("DESC DETAIL delta.`/a`", Detail(Ref(path="/a"))),
         ("RESTORE TABLE t TO VERSION AS OF 2", Restore(Ref("t", version=2))),
         ("RESTORE t TO TIMESTAMP AS OF '2020-01-01'", Restore(Ref("t", timestamp="'2020-01-01'"))),

@@ -140,6 +140,9 @@ class TestByName:
         assert (detail.description, detail.properties, detail.numFiles) == ("c", {"a.b": "1"}, 1)
         assert rows(spark.sql("SHOW PARTITIONS told")) == [("z",)]
         assert ("a.b", "1") in rows(spark.sql("SHOW TBLPROPERTIES told"))
+        described = {row.col_name: row.data_type for row in spark.sql("DESCRIBE TABLE EXTENDED told").collect()}
+        assert described["Provider"] == "delta"
+        assert described["Location"].endswith("/spark-warehouse/told")
         assert "PARTITIONED BY (p)" in spark.sql("SHOW CREATE TABLE told").first()[0]
         assert spark.table("told").columns == ["id", "p"]
         assert deltalake.DeltaTable(str(spark_home / "spark-warehouse" / "told")).count() == 1
