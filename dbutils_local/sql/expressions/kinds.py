@@ -436,6 +436,8 @@ class _Typing:
         """Column types by lower-case name; None when the columns are not known."""
         if isinstance(source, exp.Subquery):
             return self._projected(source.this, source.args.get("alias"))
+        if isinstance(source, exp.Values) and source.args.get("alias") is not None:
+            return self._listed(source)
         if isinstance(source, exp.Lateral) and source.args.get("alias") is not None:
             return self._generated(source)
         if not isinstance(source, exp.Table) or not isinstance(source.this, exp.Identifier):
@@ -447,6 +449,14 @@ class _Typing:
         if len(parts) > 3:
             return None
         return self._table(place(parts, self._scope)) or None
+
+    def _listed(self, values: Any) -> dict[str, Any]:
+        """The columns of VALUES: what all rows have in common in each place."""
+        names = [column.name.lower() for column in values.args["alias"].columns]
+        self.complete(values)
+        rows = [row.expressions if isinstance(row, exp.Tuple) else [row] for row in values.expressions]
+        places = list(zip(*rows, strict=False))
+        return {name: _common(list(place)) for name, place in zip(names, places, strict=False)}
 
     def _generated(self, lateral: Any) -> dict[str, Any]:
         """The columns of LATERAL VIEW explode(...): an item, or key and value; of other generators only the names."""
