@@ -39,7 +39,7 @@ class Settings:
     # Catalogs that exist besides `main`; `workspace` is the one new workspaces come with.
     catalogs: tuple[str, ...] = ("workspace",)
     schemas: tuple[str, ...] = ()  # schemas that exist besides `default`, each `catalog.schema`, or one of `main`
-    delta_jars: Path | None = None  # folder with the Delta jars for Spark; None: Parquet stands for Delta, visibly
+    delta_jars: Path | None = None  # folder with the Delta jars for Spark; None: we keep Delta tables ourselves
     spark_conf: Mapping[str, str] = field(default_factory=dict)  # more Spark settings, stronger than ours
     spark_engine: str = "auto"  # auto | pyspark | sail | connect | databricks-connect
     secret_store: str = "file"  # file | keyring | an entry point of group dbutils_local.secret_stores

@@ -88,7 +88,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Means:
-    """What the session can do: real Delta or Parquet in its place, and where paths lie."""
+    """What the session can do: whether Spark has Delta itself, and where paths lie."""
 
     names: Names = field(default_factory=Names)
     delta: bool = False

@@ -108,8 +108,6 @@ def configuration(settings: Settings) -> dict[str, str]:
         "spark.sql.legacy.createHiveTableByDefault": "false",
         # Partitions are found by looking at the folders, so every session sees those another one wrote.
         "spark.sql.hive.manageFilesourcePartitions": "false",
-        # Delta reads a table's newest columns; Parquet in its place must look into every file for them.
-        "spark.sql.parquet.mergeSchema": "true",
     }
     return found | _dbfs(settings.home) | _delta(settings.delta_jars) | dict(settings.spark_conf)
 

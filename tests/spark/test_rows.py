@@ -1,4 +1,4 @@
-"""DELETE, UPDATE and MERGE on Spark tables that are kept as Parquet."""
+"""DELETE, UPDATE and MERGE on Spark's Delta tables."""
 
 from __future__ import annotations
 

@@ -36,6 +36,13 @@ def answer(spark: Any, columns: str, rows: Sequence[Mapping[str, Any]]) -> Any:
     return spark.range(1).selectExpr(f"inline(from_json({text}, {kind}))")
 
 
+def nothing(spark: Any) -> Any:
+    """What a statement without a result gives: a frame without columns."""
+    from pyspark.sql import DataFrame
+
+    return DataFrame(spark._jsparkSession.emptyDataFrame(), spark)
+
+
 def _struct(columns: str) -> str:
     """Column declarations as the fields of a struct: `a INT, b STRING` as `a: INT, b: STRING`."""
     return ", ".join(part if ":" in part.split()[0] else part.replace(" ", ": ", 1) for part in _parts(columns))

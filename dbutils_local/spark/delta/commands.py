@@ -154,7 +154,7 @@ class Delta:
                 return self._vacuum(statement, asked)
 
     def _nothing(self, asked: Asked) -> Any:
-        return answers.answer(asked.session, "result STRING", [])
+        return answers.nothing(asked.session)
 
     def _describe(self, statement: said.Describe, text: str, asked: Asked) -> Any | None:
         table = self.table(statement.table)

@@ -141,6 +141,8 @@ def vacuum(
             before = tables.commit(table, Commit("VACUUM START", told, metrics=counts, changes_data=False), before)
             for path in old:
                 path.unlink()
+            for left in table.folder.glob("_staged-*"):  # by writers that were cut off
+                shutil.rmtree(left, ignore_errors=True)
             done = {"numDeletedFiles": str(len(old)), "numVacuumedDirectories": "1"}
             end = Commit("VACUUM END", {"status": "COMPLETED"}, metrics=done, changes_data=False)
             tables.commit(table, end, before)
