@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from dbutils_local.sql.expressions.kinds import ITEMS, Type, is_array, kind_of, owner_of
+from dbutils_local.sql.expressions.kinds import ITEMS, Type, is_array, kind_of
+from dbutils_local.sql.expressions.rules import owner_of
 from dbutils_local.sql.expressions.trees import call, duck, kept_type
 from dbutils_local.sql.expressions.variables import variable
 from dbutils_local.sql.scope import Scope

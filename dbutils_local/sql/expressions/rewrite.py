@@ -11,7 +11,8 @@ from dbutils_local.sql.expressions import arithmetic, casts, json_text, nested, 
 from dbutils_local.sql.expressions.functions import named_function
 from dbutils_local.sql.expressions.generators import expand_generators
 from dbutils_local.sql.expressions.headings import keep_spelling, name_columns, order_stars
-from dbutils_local.sql.expressions.kinds import described, typed
+from dbutils_local.sql.expressions.kinds import described
+from dbutils_local.sql.expressions.reach import typed
 from dbutils_local.sql.expressions.refusals import refusal
 from dbutils_local.sql.expressions.trees import Rewrite, call, duck, raising
 from dbutils_local.sql.scope import Scope
