@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 import os
-import select
 import shlex
 import signal
 import socket
@@ -19,8 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +30,7 @@ from dbutils_local.kernels.kernel import KernelFailed
 from dbutils_local.settings import Settings
 from dbutils_local.spark import jvm, limits
 from dbutils_local.spark.host import Wanted
-from dbutils_local.spark.sharing import CANCEL
+from dbutils_local.spark.loan import Loan
 
 START_TIMEOUT: Final = 600.0  # seconds until a JVM answers, on a machine that is busy with everything else
 NOTICE_TIMEOUT: Final = 5.0  # seconds until a host has noticed that its JVM has ended, and the fork server that it has
@@ -58,39 +56,6 @@ _OWN_VARIABLES: Final = (environment.VARIABLE, "PYSPARK_GATEWAY_PORT", "PYSPARK_
 
 class SparkLost(DbutilsLocalError):
     """The JVM that this process's session lived in has ended."""
-
-
-@dataclass
-class Loan:
-    """What this process has borrowed, until it closes `connection` or dies."""
-
-    connection: socket.socket
-    terms: Mapping[str, Any]
-    first: Any = None  # the JVM's session that was made for this process
-    is_used: bool = False  # whether `first` has been given out
-
-    def is_lost(self, patience: float = 0.0) -> bool:
-        """Whether the lender is gone, and its JVM with it, or goes within `patience` seconds."""
-        if self.connection.fileno() < 0:
-            return True
-        poll = select.poll()
-        poll.register(self.connection, select.POLLIN)
-        return bool(poll.poll(patience * 1000))
-
-    def cancel(self) -> None:
-        """Have this process's running jobs stopped."""
-        with suppress(OSError):
-            frames.send(self.connection, {"do": CANCEL})
-
-    def session(self) -> Any:
-        """The JVM session for the next Python session: the one in use, or a fresh one after `stop()`."""
-        from pyspark.sql import SparkSession
-
-        current = SparkSession._instantiatedSession
-        if current is not None and current._sc._jsc is not None:
-            return current._jsparkSession
-        is_used, self.is_used = self.is_used, True
-        return self.first.newSession() if is_used else self.first
 
 
 _loan: Loan | None = None

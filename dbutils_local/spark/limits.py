@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from dbutils_local.spark.borrowing import Loan
+from dbutils_local.spark.loan import Loan
 
 _MARK: Final = "_dbutils_local_limited"
 
