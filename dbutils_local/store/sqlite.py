@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import heapq
 import json
 import os
@@ -350,7 +351,8 @@ class _Connections:
         self._pid = os.getpid()
 
     def _open(self) -> sqlite3.Connection:
-        _create_private(self._path)
+        with self._mutex:
+            _create_private(self._path)
         connection = sqlite3.connect(
             self._path,
             timeout=BUSY_TIMEOUT_SECONDS,
@@ -400,11 +402,18 @@ def _version(connection: sqlite3.Connection) -> int:
 def _create_private(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Never a second handle of a file that is there: closing it takes this process's locks on it away (POSIX), and
+        # others, who then think that nobody uses the file, remove the log that our connections go on writing to.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise HomeUnusable(_unwritable(path, os.strerror(errno.EACCES))) from None
     except OSError as error:
-        raise HomeUnusable(
-            f"cannot write the history {path}: {error.strerror}; set DBUTILS_LOCAL_HOME to a folder you can write"
-        ) from error
+        raise HomeUnusable(_unwritable(path, error.strerror)) from error
+
+
+def _unwritable(path: Path, why: str | None) -> str:
+    return f"cannot write the history {path}: {why}; set DBUTILS_LOCAL_HOME to a folder you can write"
 
 
 def _patiently(action: Callable[[], object]) -> None:

@@ -188,3 +188,29 @@ def test_every_page_of_runs_is_found_through_an_index(store: SqliteStore) -> Non
             told = " ".join(str(step[3]) for step in plan)
             assert "USING INDEX" in told, condition
             assert "TEMP B-TREE" not in told, condition
+
+
+def test_what_is_written_is_seen_by_processes_that_come_later_whoever_came_and_went(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    """Closing any handle of the file takes this process's locks away: others would think it gone, and tidy up."""
+    script = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from dbutils_local.store.sqlite import SqliteStore
+        home = Path(sys.argv[1])
+        store = SqliteStore(home / "history.sqlite", locks=home / "locks")
+        print([row.run_id for row in store.active_runs()])
+        store.close()
+    """)
+
+    def another_looks() -> str:
+        command = [sys.executable, "-c", script, str(tmp_path)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    create(store, 1)
+    with store._connections.borrow():
+        create(store, 2)  # on a connection opened beside the first
+    assert another_looks() == "[1, 2]"
+    create(store, 3)
+    assert another_looks() == "[1, 2, 3]"
