@@ -205,23 +205,34 @@ class DeltaTable:
         folder = self._table.folder / "_symlink_format_manifest"
         folder.mkdir(exist_ok=True)
         names = [(self._table.folder / path).as_uri() for path in sorted(self._table.log.snapshot().files)]
+        if self._table.log.snapshot().metadata.partition_columns:
+            _delta().tell("generate: one manifest lists all files here, on Databricks each partition has its own")
         (folder / "manifest").write_text("".join(f"{name}\n" for name in names), "utf-8")
 
-    def clone(self, target: str, isShallow: bool = False, replace: bool = False, **more: Any) -> DeltaTable:
+    def clone(
+        self, target: str, isShallow: bool = False, replace: bool = False, properties: Mapping[str, str] | None = None
+    ) -> DeltaTable:
         """A table of its own with the rows of this one; `target` is a path or a name."""
-        return self._cloned("", target, isShallow, replace)
+        return self._cloned("", target, isShallow, replace, properties)
 
     def cloneAtVersion(
-        self, version: int, target: str, isShallow: bool = False, replace: bool = False, **more: Any
-    ) -> DeltaTable:
+        self, version: int, target: str, isShallow: bool = False, replace: bool = False,
+        properties: Mapping[str, str] | None = None,
+    ) -> DeltaTable:  # fmt: skip
         """A table of its own with the rows of a version of this one."""
-        return self._cloned(f" VERSION AS OF {version}", target, isShallow, replace)
+        return self._cloned(f" VERSION AS OF {version}", target, isShallow, replace, properties)
 
-    def _cloned(self, at: str, target: str, shallow: bool, replaces: bool) -> DeltaTable:
+    def _cloned(
+        self, at: str, target: str, shallow: bool, replaces: bool, properties: Mapping[str, str] | None
+    ) -> DeltaTable:
+        from dbutils_local.spark.delta.statements import quoted_value
+
         source = self._table.sql if self._table.name else f"delta.`{self._table.folder.as_uri()}`"
         named = f"delta.`{target}`" if "/" in target else target
         word = "CREATE OR REPLACE TABLE" if replaces else "CREATE TABLE"
-        self._spark.sql(f"{word} {named} {'SHALLOW' if shallow else 'DEEP'} CLONE {source}{at}")
+        listed = ", ".join(f"{quoted_value(key)} = {quoted_value(value)}" for key, value in (properties or {}).items())
+        kept = f" TBLPROPERTIES ({listed})" if listed else ""
+        self._spark.sql(f"{word} {named} {'SHALLOW' if shallow else 'DEEP'} CLONE {source}{at}{kept}")
         return DeltaTable.forPath(self._spark, target) if "/" in target else DeltaTable.forName(self._spark, target)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -315,6 +326,9 @@ class DeltaOptimizeBuilder:
 
     def where(self, partitionFilter: str) -> DeltaOptimizeBuilder:
         """Nothing to do: optimizing more than was asked for changes no result."""
+        from dbutils_local.spark.delta.limits import WHERE_OF_OPTIMIZE
+
+        _delta().tell(WHERE_OF_OPTIMIZE)
         return self
 
     def executeCompaction(self) -> Any:

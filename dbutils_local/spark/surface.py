@@ -24,6 +24,7 @@ from dbutils_local.spark.dialect import DEFAULT_CATALOG, Act, Means, Names, Plan
 from dbutils_local.spark.jvm import DBFS
 from dbutils_local.spark.shared_warehouse import SharedWarehouse
 from dbutils_local.spark.warehouse import Warehouse
+from dbutils_local.sql.elsewhere import duckdb_may_have_it
 
 # What spark.conf.get answers for keys that notebooks read and only Databricks sets (survey, section 5).
 _CLUSTER = {
@@ -103,7 +104,8 @@ class Surface:
         self._numbers = itertools.count(1)
         self.tables: Delta | None = None
         if not self.delta:
-            self.tables = Delta(Tables(spark, settings.home, lambda: self.warehouse, self.local), self.tell, self.shown)
+            tables = Tables(spark, settings.home, lambda: self.warehouse, self.local, self.tell)
+            self.tables = Delta(tables, self.tell, self.shown)
         self._knows_dbfs = spark.conf.get(DBFS, None) is not None
 
     @property
@@ -252,6 +254,8 @@ class Surface:
             found = re.search(r"REQUIRES_SINGLE_PART_NAMESPACE.*?identifier `([^`]+)`", str(error), re.DOTALL)
             if found and not self.names.knows(found[1]):
                 raise self._no_such_catalog(found[1]) from error
+            if elsewhere := duckdb_may_have_it(self.settings.home)(str(error)):
+                error.add_note(elsewhere.strip())
             raise
 
     def _own(self, step: Plan) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbutils_local.errors import NotSupportedHere
-from dbutils_local.spark.delta import columns
+from dbutils_local.spark.delta import columns, limits
 from dbutils_local.spark.delta import statements as said
 from dbutils_local.spark.delta.faults import analysis
 from dbutils_local.spark.delta.log import Commit, Metadata
@@ -19,7 +19,7 @@ from dbutils_local.spark.delta.tables import Table
 if TYPE_CHECKING:
     from dbutils_local.spark.delta.commands import Asked, Delta
 
-_KEPT_ELSEWHERE = ("SET TAGS", "UNSET TAGS", "SET OWNER", "OWNER TO", "SET ROW", "DROP ROW", "ENABLE", "DISABLE")
+_KEPT_ELSEWHERE = ("SET TAGS", "UNSET TAGS", "SET OWNER", "OWNER TO", "DROP ROW", "ENABLE", "DISABLE")
 
 
 def altered(delta: Delta, table: Table, text: str, asked: Asked) -> None:
@@ -39,6 +39,8 @@ def altered(delta: Delta, table: Table, text: str, asked: Asked) -> None:
         _add_columns(delta, table, reader)
     elif reader.take("DROP", "COLUMNS") or reader.take("DROP", "COLUMN"):
         _drop_columns(delta, table, reader, asked)
+    elif reader.sees("SET", "ROW", "FILTER"):
+        raise limits.governed("ALTER TABLE ... SET ROW FILTER")
     elif reader.take("ALTER", "COLUMN") or reader.take("CHANGE", "COLUMN") or reader.take("CHANGE"):
         _alter_column(delta, table, reader, asked)
     elif reader.take("SET", "TBLPROPERTIES"):
@@ -183,6 +185,11 @@ def _alter_column(delta: Delta, table: Table, reader: Reader, asked: Asked) -> N
     one = _known(table, metadata, name)
     said_of = dict(one.get("metadata") or {})
     place: str | None = None
+    if reader.sees("SET", "MASK"):
+        raise limits.governed(f"ALTER TABLE ... ALTER COLUMN {name} SET MASK")
+    if reader.sees("DROP", "MASK") or reader.sees("SET", "TAGS") or reader.sees("UNSET", "TAGS"):
+        delta.tell(f"ALTER TABLE ... ALTER COLUMN {name} {reader.rest().strip()[:40]}: nothing done, not kept here")
+        return
     if reader.take("SET", "NOT", "NULL"):
         _need_no_row(delta, table, f"`{one['name']}` IS NULL", one["name"], asked)
         one = {**one, "nullable": False}

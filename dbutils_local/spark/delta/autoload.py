@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlparse
 
 from dbutils_local.errors import NotSupportedHere, UserError
+from dbutils_local.spark.delta import limits
 from dbutils_local.spark.delta.commands import Delta
 from dbutils_local.spark.delta.faults import analysis
 from dbutils_local.spark.delta.frames import told
@@ -38,7 +39,6 @@ _WITHOUT_EFFECT: Final = frozenset(
         "maxfileage",
         "validateoptions",
         "useincrementallisting",
-        "schemaevolutionmode",
         "inferschema",
     )
 )
@@ -52,6 +52,7 @@ _HONOURED: Final = frozenset(
         "maxbytespertrigger",
         "includeexistingfiles",
         "partitioncolumns",
+        "schemaevolutionmode",
         "allowoverwrites",
     )
 )
@@ -67,11 +68,15 @@ def load(delta: Delta, reader: Any, path: str) -> Any:
     if form.lower() not in _FORMATS:
         raise UserError(f"cloudFiles.format is {form!r}; it must be one of {', '.join(_FORMATS)}")
     given = reader.__dict__.get("_dbutils_local_schema")
+    wider = limits.widens(asked, bool(given))
     spark, place = reader._spark, delta.shown(path)
     passed = {key: value for key, value in options.items() if not key.startswith(_PREFIX) and key != "path"}
     if form.lower() == "csv":
         passed.setdefault("header", "true")  # as Auto Loader takes it
-    schema = json.loads(given) if given else _schema(delta, spark, delta.tables.local(path), form, asked, passed)
+    schema = json.loads(given) if given else _schema(
+        delta, spark, delta.tables.local(path), form, asked, passed, wider
+    )  # fmt: skip
+    limits.refuse_partitions(asked, [one["name"] for one in schema["fields"]])
     source = spark._jsparkSession.readStream().format(form).schema(delta.tables.struct(json.dumps(schema)))
     for key, value in passed.items():
         source = source.option(_letters(key), value)
@@ -79,8 +84,9 @@ def load(delta: Delta, reader: Any, path: str) -> Any:
         if key.lower() in asked:
             source = source.option(key, asked[key.lower()])
     frame = DataFrame(source.load(place), spark)
-    if given is None and form.lower() in ("json", "csv", "parquet"):
-        column = passed.get("rescueddatacolumn", _RESCUED)
+    column = passed.get("rescueddatacolumn", _RESCUED if given is None else None)
+    if column and form.lower() in ("json", "csv", "parquet"):
+        delta.tell(limits.RESCUED_STAYS_NULL)
         frame = frame.selectExpr("*", f"CAST(NULL AS STRING) AS `{column}`")
     return frame
 
@@ -96,8 +102,7 @@ def _asked(delta: Delta, options: Mapping[str, str]) -> dict[str, str]:
         if name not in _HONOURED:
             raise NotSupportedHere(f"option cloudFiles.{name} is not done by local Spark: leave it out here")
         found[name] = value
-    if found.get("includeexistingfiles", "true").lower() == "false":
-        raise NotSupportedHere("option cloudFiles.includeExistingFiles = false is not done by local Spark")
+    limits.refuse_values(found)
     return found
 
 
@@ -116,8 +121,9 @@ def _letters(key: str) -> str:
 
 
 def _schema(
-    delta: Delta, spark: Any, place: str, form: str, asked: Mapping[str, str], passed: Mapping[str, str]
-) -> dict[str, Any]:
+    delta: Delta, spark: Any, place: str, form: str, asked: Mapping[str, str], passed: Mapping[str, str],
+    wider: bool,
+) -> dict[str, Any]:  # fmt: skip
     """The columns of the stream: those kept from an earlier start with what new files add, each text unless typed."""
     keep = asked.get("schemalocation")
     file = None if keep is None else _path(delta.tables.local(keep)) / "_schemas" / "0"
@@ -127,7 +133,7 @@ def _schema(
             "inferred schema is kept, or a schema with .schema(...)"
         )
     known = json.loads(file.read_text("utf-8"))["fields"] if file is not None and file.exists() else []
-    found = _inferred(delta, spark, place, form, asked, passed)
+    found = _inferred(delta, spark, place, form, asked, passed) if wider or not known else []
     names = {one["name"].lower() for one in known}
     fields = [*known, *(one for one in found if one["name"].lower() not in names)]
     fields = _hinted(delta, fields, asked.get("schemahints"))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from dbutils_local.spark.delta import answers, columns, maintenance
+from dbutils_local.spark.delta import answers, columns, limits, maintenance
 from dbutils_local.spark.delta import statements as said
 from dbutils_local.spark.delta.adoption import adopt_folder, adopt_named
 from dbutils_local.spark.delta.alterations import altered
@@ -106,6 +106,7 @@ class Delta:
 
     def execute(self, text: str, asked: Asked) -> Any | None:
         """The answer to a statement about Delta tables; None for one that is Spark's own business."""
+        limits.refuse_feed(text)
         statement = said.read(text)
         if statement is None:
             return None
@@ -149,6 +150,8 @@ class Delta:
                 return self.restore(table, statement.table, asked)
             case said.Optimize():
                 table = self.needed(statement.table, "OPTIMIZE")
+                if statement.where is not None:
+                    self.tell(limits.WHERE_OF_OPTIMIZE)
                 return maintenance.optimize(self.tables, self.writer, table, statement.zorder, asked.session)
             case said.Vacuum():
                 return self._vacuum(statement, asked)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from dbutils_local.errors import NotSupportedHere
+from dbutils_local.spark.delta import limits
 from dbutils_local.spark.delta import statements as said
 from dbutils_local.spark.delta.adoption import adopt_folder, is_plain_parquet
 from dbutils_local.spark.delta.commands import Asked, Delta, positional
@@ -103,9 +103,7 @@ def read_table(delta: Delta, session: Any, name: str, options: Told | None = Non
 def _timed(ref: Ref, options: Told) -> Ref:
     for key in _FEED:
         if options.is_on(key):
-            raise NotSupportedHere(
-                "option 'readChangeFeed' is not done by local Spark without Delta's jars: no change feed is written"
-            )
+            raise limits.feed_refused("option 'readChangeFeed'")
     if "versionasof" in options.options:
         return replace(ref, version=int(options.options["versionasof"]))
     if "timestampasof" in options.options:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dbutils_local.spark.delta import limits
 from dbutils_local.sql.scan import Kind, Token, bare, code, unquote
 
 
@@ -420,7 +421,9 @@ def _clauses(reader: Reader, found: _Clauses) -> bool:
             found.comment = reader.name()
         elif reader.take("TBLPROPERTIES") or reader.take("OPTIONS"):
             found.properties |= properties(reader.inside())
-        elif reader.take("WITH", "ROW", "FILTER") or reader.take("DEFAULT", "COLLATION"):
+        elif reader.sees("WITH", "ROW", "FILTER"):
+            raise limits.governed("CREATE TABLE ... WITH ROW FILTER")
+        elif reader.take("DEFAULT", "COLLATION"):
             reader.next()
         else:
             break
@@ -500,12 +503,9 @@ def _column(part: str) -> Column | None:
             default = reader.between(begin, reader.at)
             pieces.append((start, mark))
             start = reader.at
-        elif (
-            reader.sees("PRIMARY", "KEY")
-            or reader.sees("CONSTRAINT")
-            or reader.sees("REFERENCES")
-            or reader.take("MASK")
-        ):
+        elif limits.is_mask(reader.tokens, reader.at):
+            raise limits.governed(f"column {name} ... MASK")
+        elif reader.sees("PRIMARY", "KEY") or reader.sees("CONSTRAINT") or reader.sees("REFERENCES"):
             kept_until = mark
             break
         else:

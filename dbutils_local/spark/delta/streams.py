@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from dbutils_local.errors import NotSupportedHere
-from dbutils_local.spark.delta import columns
+from dbutils_local.spark.delta import columns, limits
 from dbutils_local.spark.delta import statements as said
 from dbutils_local.spark.delta.commands import Delta
 from dbutils_local.spark.delta.faults import analysis, as_sparks_own
@@ -49,9 +49,7 @@ def _read(delta: Delta, reader: Any, table: Table) -> Any:
     options = told(reader)
     for key in ("readChangeFeed", "readChangeData"):
         if options.is_on(key):
-            raise NotSupportedHere(
-                "option 'readChangeFeed' is not done by local Spark without Delta's jars: no change feed is written"
-            )
+            raise limits.feed_refused("option 'readChangeFeed'")
     snapshot = delta.tables.snapshot(table)
     if not snapshot.is_whole:
         raise NotSupportedHere(

@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlparse
 
 from dbutils_local.errors import NotSupportedHere
+from dbutils_local.spark.delta import limits
 from dbutils_local.spark.delta.live import LiveFolders, link, link_name, mark_of
 from dbutils_local.spark.delta.log import Commit, Log, Metadata, Snapshot
 from dbutils_local.spark.warehouse import Warehouse
@@ -43,11 +44,19 @@ class Table:
 class Tables:
     """The way from names and folders to tables, and from versions to frames."""
 
-    def __init__(self, spark: Any, home: Path, warehouse: Callable[[], Warehouse], local: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        spark: Any,
+        home: Path,
+        warehouse: Callable[[], Warehouse],
+        local: Callable[[str], str],
+        tell: Callable[[str], None],
+    ) -> None:
         self.spark = spark
         self.live = LiveFolders(home / "spark-live")
         self.local = local
         self._warehouse = warehouse
+        self._tell = tell
         self._logs: dict[Path, Log] = {}
         self._indexes: dict[Path, dict[int, Any]] = {}
         self._stamps: dict[Path, int] = {}
@@ -217,6 +226,9 @@ class Tables:
         """Write a version and show it: from here on all that read the table see it."""
         self._follow_cached(table)
         found = table.log.commit(change, read)
+        notice = limits.feed_notice(found.metadata.properties)
+        if notice is not None:
+            self._tell(notice)
         self._feed_streams(table, change, found.version)
         self._show(table, found)
         self.refresh(table.folder)

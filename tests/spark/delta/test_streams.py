@@ -91,3 +91,20 @@ def test_what_streams_cannot_do_is_refused_by_name(spark: Any) -> None:
         spark.readStream.format("delta").option("readChangeFeed", "true").load("/st/feed")
     with pytest.raises(NotSupportedHere, match="readChangeFeed"):
         spark.read.format("delta").option("readChangeFeed", "true").load("/st/feed")
+
+
+def test_auto_loader_keeps_its_columns_where_evolution_is_off(spark: Any, spark_home: Path) -> None:
+    folder = spark_home / "dbfs" / "st" / "fixed"
+    folder.mkdir(parents=True)
+    (folder / "1.json").write_text('{"a": 1}\n')
+
+    def load() -> Any:
+        reader = spark.readStream.format("cloudFiles").option("cloudFiles.format", "json")
+        reader = reader.option("cloudFiles.schemaEvolutionMode", "none")
+        return reader.option("cloudFiles.schemaLocation", "/st/fixed-schema").load("/st/fixed")
+
+    assert load().columns == ["a", "_rescued_data"]
+    (folder / "2.json").write_text('{"a": 3, "z": "new"}\n')
+    assert load().columns == ["a", "_rescued_data"]
+    given = spark.readStream.format("cloudFiles").option("cloudFiles.format", "json").schema("a INT")
+    assert given.option("rescuedDataColumn", "_rest").load("/st/fixed").columns == ["a", "_rest"]
