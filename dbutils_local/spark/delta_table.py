@@ -61,7 +61,7 @@ class DeltaTable:
     @classmethod
     def forName(cls, sparkSession: Any, tableOrViewName: str) -> DeltaTable:
         """The table of that name; an AnalysisException if there is none."""
-        from dbutils_local.spark.delta.statements import Reader
+        from dbutils_local.spark.delta.reader import Reader
 
         delta = _delta()
         ref = Reader(_dotted(tableOrViewName)).plain_ref()
@@ -83,7 +83,7 @@ class DeltaTable:
     @classmethod
     def convertToDelta(cls, sparkSession: Any, identifier: str, partitionSchema: Any = None) -> DeltaTable:
         """The Parquet files of parquet.`path` become a Delta table."""
-        from dbutils_local.spark.delta.statements import Reader
+        from dbutils_local.spark.delta.reader import Reader
 
         by = partitionSchema if partitionSchema is None or isinstance(partitionSchema, str) else _ddl(partitionSchema)
         return cls(sparkSession, _delta().convert(Reader(identifier).ref(), by))
@@ -167,7 +167,8 @@ class DeltaTable:
 
     def restoreToTimestamp(self, timestamp: str) -> Any:
         """Make the version of a time the newest."""
-        from dbutils_local.spark.delta.statements import Ref, quoted_value
+        from dbutils_local.spark.delta.reader import quoted_value
+        from dbutils_local.spark.delta.statements import Ref
 
         return self._restore(Ref(timestamp=quoted_value(timestamp)))
 
@@ -225,7 +226,7 @@ class DeltaTable:
     def _cloned(
         self, at: str, target: str, shallow: bool, replaces: bool, properties: Mapping[str, str] | None
     ) -> DeltaTable:
-        from dbutils_local.spark.delta.statements import quoted_value
+        from dbutils_local.spark.delta.reader import quoted_value
 
         source = self._table.sql if self._table.name else f"delta.`{self._table.folder.as_uri()}`"
         named = f"delta.`{target}`" if "/" in target else target
@@ -420,7 +421,8 @@ class DeltaTableBuilder:
     def execute(self) -> DeltaTable:
         """Make it."""
         from dbutils_local.spark.delta.faults import as_sparks_own
-        from dbutils_local.spark.delta.statements import Create, Reader, Ref
+        from dbutils_local.spark.delta.reader import Reader
+        from dbutils_local.spark.delta.statements import Create, Ref
 
         delta = _delta()
         path = self._said.pop("location", None)
@@ -482,7 +484,8 @@ class IdentityGenerator:
 
 
 def _column(name: str, kind: Any, nullable: bool, always: Any, default: Any, comment: str | None) -> Column:
-    from dbutils_local.spark.delta.statements import Column, quoted_value
+    from dbutils_local.spark.delta.reader import quoted_value
+    from dbutils_local.spark.delta.statements import Column
 
     if kind is None:
         raise UserError(f"column {name}: its dataType is missing")

@@ -9,11 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dbutils_local.errors import NotSupportedHere
-from dbutils_local.spark.delta import columns, limits
-from dbutils_local.spark.delta import statements as said
+from dbutils_local.spark.delta import columns, limits, parsing
 from dbutils_local.spark.delta.faults import analysis
 from dbutils_local.spark.delta.log import Commit, Metadata
-from dbutils_local.spark.delta.statements import Reader
+from dbutils_local.spark.delta.reader import Reader, parts
 from dbutils_local.spark.delta.tables import Table
 
 if TYPE_CHECKING:
@@ -44,10 +43,10 @@ def altered(delta: Delta, table: Table, text: str, asked: Asked) -> None:
     elif reader.take("ALTER", "COLUMN") or reader.take("CHANGE", "COLUMN") or reader.take("CHANGE"):
         _alter_column(delta, table, reader, asked)
     elif reader.take("SET", "TBLPROPERTIES"):
-        _set(delta, table, said.properties(reader.inside()), ())
+        _set(delta, table, parsing.properties(reader.inside()), ())
     elif reader.take("UNSET", "TBLPROPERTIES"):
         reader.take("IF", "EXISTS")
-        _set(delta, table, {}, tuple(said.properties(reader.inside())))
+        _set(delta, table, {}, tuple(parsing.properties(reader.inside())))
     elif reader.take("CLUSTER", "BY"):
         names = reader.names() if reader.sees("(") else ()
         _set(delta, table, {"clusteringColumns": json.dumps(list(names))}, ())
@@ -87,9 +86,9 @@ def _add_columns(delta: Delta, table: Table, reader: Reader) -> None:
     text = reader.inside() if reader.sees("(") else reader.rest()
     fields = list(table.log.snapshot().metadata.fields)
     added = []
-    for part in said.parts(text):
+    for part in parts(text):
         part, place = _placed(part)
-        column = said.column(part)
+        column = parsing.column(part)
         [one] = delta.declared((column,))
         if any(have["name"].lower() == one["name"].lower() for have in fields):
             raise analysis(
@@ -144,7 +143,7 @@ def _rename_column(delta: Delta, table: Table, old: str, new: str, asked: Asked)
 
 def _drop_columns(delta: Delta, table: Table, reader: Reader, asked: Asked) -> None:
     lenient = reader.take("IF", "EXISTS")
-    names = reader.names() if reader.sees("(") else tuple(part.strip("`") for part in said.parts(reader.rest()))
+    names = reader.names() if reader.sees("(") else tuple(part.strip("`") for part in parts(reader.rest()))
     _need_mapping(table, "DROP")
     metadata = table.log.snapshot().metadata
     for name in names:
@@ -232,7 +231,7 @@ def _retype(delta: Delta, table: Table, metadata: Metadata, one: dict[str, Any],
     reader = Reader(text)
     if reader.tokens and reader.tokens[0].text.lower() == one["name"].lower():
         text = text[reader.tokens[0].end :]  # CHANGE COLUMN a a BIGINT
-    [new] = delta.declared((said.column(f"`{one['name']}` {text}"),))
+    [new] = delta.declared((parsing.column(f"`{one['name']}` {text}"),))
     fields = [{**have, "type": new["type"]} if have["name"] == one["name"] else have for have in metadata.fields]
     kept = [f"`{name}`" for name in metadata.columns]
     if new["type"] != one["type"]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dbutils_local.spark.delta.log import Entry, Metadata, Snapshot
-from dbutils_local.spark.delta.statements import quoted_value
+from dbutils_local.spark.delta.reader import quoted_value
 from dbutils_local.spark.delta.tables import Table
 
 _HISTORY: Final = (

@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from dbutils_local.spark.delta import answers, columns, limits, maintenance
+from dbutils_local.spark.delta import answers, columns, limits, maintenance, parsing
 from dbutils_local.spark.delta import statements as said
 from dbutils_local.spark.delta.adoption import adopt_folder, adopt_named
 from dbutils_local.spark.delta.alterations import altered
 from dbutils_local.spark.delta.faults import analysis, as_sparks_own
 from dbutils_local.spark.delta.log import Commit, Metadata, Snapshot
+from dbutils_local.spark.delta.parsing import values_with_defaults
+from dbutils_local.spark.delta.reader import Reader, quoted_value
+from dbutils_local.spark.delta.references import references
 from dbutils_local.spark.delta.statements import Ref
 from dbutils_local.spark.delta.tables import Table, Tables, of_uri
 from dbutils_local.spark.delta.writing import Write, Writer, new_metadata
@@ -96,7 +99,7 @@ class Delta:
 
     def resolved(self, text: str) -> str:
         """A statement with names for what it reads at a version or by a folder."""
-        for found in reversed(said.references(text)):
+        for found in reversed(references(text)):
             table = self.needed(found.ref, "Time travel")
             name = self.tables.view(table, self.version(table, found.ref))
             text = text[: found.start] + name + text[found.end :]
@@ -107,7 +110,7 @@ class Delta:
     def execute(self, text: str, asked: Asked) -> Any | None:
         """The answer to a statement about Delta tables; None for one that is Spark's own business."""
         limits.refuse_feed(text)
-        statement = said.read(text)
+        statement = parsing.read(text)
         if statement is None:
             return None
         with as_sparks_own():
@@ -163,7 +166,7 @@ class Delta:
         table = self.table(statement.table)
         if table is None or table.name is None:
             return None
-        place = said.quoted_value(table.folder.as_uri())
+        place = quoted_value(table.folder.as_uri())
         told = (
             f"CASE col_name WHEN 'Provider' THEN 'delta' WHEN 'Location' THEN {place} ELSE data_type END AS data_type"
         )
@@ -403,7 +406,7 @@ class Delta:
             return None
         metadata = table.log.snapshot().metadata
         given = _targets(metadata, statement)
-        query = said.values_with_defaults(statement.query, _defaults(metadata, given))
+        query = values_with_defaults(statement.query, _defaults(metadata, given))
         frame = asked.run(self.resolved(statement.before + query))
         if not statement.by_name:
             frame = positional(frame, metadata, given, statement.columns is not None)
@@ -441,8 +444,8 @@ class Delta:
 
     def _change_rows(self, text: str, asked: Asked) -> Any | None:
         change = read_rows(text)
-        ref = said.Reader(change.table).ref()
-        table = self.needed(ref, said.Reader(text).tokens[0].word)
+        ref = Reader(change.table).ref()
+        table = self.needed(ref, Reader(text).tokens[0].word)
         source = None if change.source is None else asked.run(self.resolved(f"SELECT * FROM {change.source}"))
         return self.change(table, change, source, asked)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 from dbutils_local.spark.delta.faults import analysis
-from dbutils_local.spark.delta.statements import Copy, Reader
+from dbutils_local.spark.delta.reader import Reader
+from dbutils_local.spark.delta.statements import Copy
 from dbutils_local.spark.delta.tables import Table
 from dbutils_local.spark.delta.writing import Write
 from dbutils_local.sql.scan import Kind

@@ -15,6 +15,7 @@ from dbutils_local.spark.delta import statements as said
 from dbutils_local.spark.delta.adoption import adopt_folder, is_plain_parquet
 from dbutils_local.spark.delta.commands import Asked, Delta, positional
 from dbutils_local.spark.delta.faults import analysis, as_sparks_own
+from dbutils_local.spark.delta.reader import Reader, quoted_value
 from dbutils_local.spark.delta.statements import Ref
 from dbutils_local.spark.delta.tables import Table
 from dbutils_local.spark.delta.writing import Write
@@ -91,7 +92,7 @@ def _without_log(delta: Delta, reader: Any, table: Table, path: str) -> Any:
 def read_table(delta: Delta, session: Any, name: str, options: Told | None = None) -> Any | None:
     """A table at a version, or by its folder; None for what Spark reads by itself."""
     with as_sparks_own():
-        reader = said.Reader(name)
+        reader = Reader(name)
         ref = reader.ref() if reader.tokens else Ref(name)
         ref = _timed(ref, options) if options is not None else ref
         if ref.path is None and ref.version is None and ref.timestamp is None:
@@ -107,7 +108,7 @@ def _timed(ref: Ref, options: Told) -> Ref:
     if "versionasof" in options.options:
         return replace(ref, version=int(options.options["versionasof"]))
     if "timestampasof" in options.options:
-        return replace(ref, timestamp=said.quoted_value(options.options["timestampasof"]))
+        return replace(ref, timestamp=quoted_value(options.options["timestampasof"]))
     return ref
 
 
@@ -242,7 +243,7 @@ def insert_into(delta: Delta, writer: Any, name: str, overwrite: bool | None) ->
 
 
 def _ref(name: str) -> Ref:
-    return said.Reader(name).plain_ref()
+    return Reader(name).plain_ref()
 
 
 def write_to(delta: Delta, writer: Any, action: str, condition: Any) -> bool:

@@ -14,6 +14,7 @@ from dbutils_local.spark.delta.faults import analysis, as_sparks_own
 from dbutils_local.spark.delta.frames import told
 from dbutils_local.spark.delta.live import link, link_name
 from dbutils_local.spark.delta.log import Commit
+from dbutils_local.spark.delta.reader import Reader, quoted_value
 from dbutils_local.spark.delta.statements import Ref
 from dbutils_local.spark.delta.tables import Table, feed, spark_path
 from dbutils_local.spark.delta.writing import Write
@@ -39,7 +40,7 @@ def load(delta: Delta, reader: Any, path: str) -> Any:
 
 def read_table(delta: Delta, reader: Any, name: str) -> Any | None:
     """`spark.readStream.table(name)`; None for a table that is not of Delta."""
-    table = delta.table(said.Reader(name).plain_ref(), adopt=True)
+    table = delta.table(Reader(name).plain_ref(), adopt=True)
     return None if table is None else _read(delta, reader, table)
 
 
@@ -86,7 +87,7 @@ def _start(delta: Delta, table: Table, options: Mapping[str, str]) -> int | None
     if version is not None:
         return table.log.latest() + 1 if version == "latest" else int(version)
     if "startingtimestamp" in options:
-        at = said.quoted_value(options["startingtimestamp"])
+        at = quoted_value(options["startingtimestamp"])
         return delta.version(table, Ref(timestamp=at))
     return None
 
@@ -148,7 +149,7 @@ def _target(delta: Delta, frame: Any, target: str, to_table: bool, by: tuple[str
     with as_sparks_own():
         if not to_table:
             return delta.tables.at(target)
-        table = delta.table(said.Reader(target).plain_ref(), adopt=True)
+        table = delta.table(Reader(target).plain_ref(), adopt=True)
         if table is None:
             empty = delta.tables.empty(frame._jdf.schema().json())
             delta.made_from(said.Create(Ref(target), partition_by=by or ()), empty, Write())

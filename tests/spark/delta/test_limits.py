@@ -6,7 +6,8 @@ import pytest
 
 from dbutils_local.errors import NotSupportedHere, UserError
 from dbutils_local.spark.delta import limits
-from dbutils_local.spark.delta.statements import Create, read
+from dbutils_local.spark.delta.parsing import read
+from dbutils_local.spark.delta.statements import Create
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from dbutils_local.spark.delta.parsing import read, values_with_defaults
+from dbutils_local.spark.delta.references import references
 from dbutils_local.spark.delta.statements import (
     Alter,
     Convert,
@@ -21,9 +23,6 @@ from dbutils_local.spark.delta.statements import (
     Statement,
     Truncate,
     Vacuum,
-    read,
-    references,
-    values_with_defaults,
 )
 
 T = Ref("t")
