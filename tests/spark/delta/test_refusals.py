@@ -44,9 +44,9 @@ def test_a_change_feed_is_said_not_to_be_kept(spark: Any, capsys: pytest.Capture
 
 
 def test_what_changes_no_row_is_done_in_another_way_and_said(spark: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    spark.sql("CREATE TABLE parted (a INT, p INT) PARTITIONED BY (p)")
-    spark.sql("OPTIMIZE parted WHERE p = 1")
-    table = DeltaTable.forName(spark, "parted")
+    spark.sql("CREATE TABLE compacted_in_part (a INT, p INT) PARTITIONED BY (p)")
+    spark.sql("OPTIMIZE compacted_in_part WHERE p = 1")
+    table = DeltaTable.forName(spark, "compacted_in_part")
     table.optimize().where("p = 1").executeCompaction()
     table.generate("symlink_format_manifest")
     told = capsys.readouterr().err
